@@ -1,0 +1,24 @@
+//! The vocabulary of the server: tensors, requests, responses, errors, and the small traits that
+//! sibling crates share. Everything above depends on this crate; it depends on nothing of ours and
+//! knows no protocol, no configuration and no C.
+#![forbid(unsafe_code)]
+
+mod clock;
+mod datatype;
+mod error;
+mod request;
+mod responder;
+mod response;
+mod scheduling;
+mod shape;
+mod tensor;
+
+pub use clock::{Clock, MonotonicClock, Timestamp};
+pub use datatype::DataType;
+pub use error::{Error, ErrorCode};
+pub use request::{CorrelationId, InferRequest, Parameter, Parameters, SequenceFlags};
+pub use responder::{AlreadyFinished, Outcome, Reply, RequestObserver, Responder, ResponseSink};
+pub use response::InferResponse;
+pub use scheduling::{Infer, ModelInstance, Rejected, Scheduler};
+pub use shape::{Shape, ShapeError};
+pub use tensor::{BytesElements, ElementError, Tensor, push_bytes_element};

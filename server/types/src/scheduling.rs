@@ -1,0 +1,51 @@
+//! The seams between siblings: who takes a request, who executes a batch, who runs a step.
+
+use crate::{Error, InferRequest};
+
+/// A request that was not taken, given back with the reason.
+#[derive(Debug)]
+pub struct Rejected {
+    /// The request, untouched.
+    pub request: Box<InferRequest>,
+    /// Why.
+    pub error: Error,
+}
+
+impl Rejected {
+    /// Gives `request` back because of `error`.
+    pub fn new(request: InferRequest, error: Error) -> Self {
+        Self { request: Box::new(request), error }
+    }
+
+    /// Answers the request with the reason.
+    pub fn answer(self) {
+        self.request.responder.fail(self.error);
+    }
+}
+
+/// Takes the requests of one model version. Dropping a scheduler closes its queue; requests that
+/// are in it are still served, and its instances end after the last of them.
+pub trait Scheduler: Send + Sync {
+    /// Takes a request or gives it back. Never blocks.
+    ///
+    /// # Errors
+    /// If the queue is full or closed.
+    fn enqueue(&self, request: InferRequest) -> Result<(), Rejected>;
+}
+
+/// One instance of a model: a batch goes in, answers leave through the requests' responders.
+/// Each instance belongs to one thread, which drops it when its scheduler has ended.
+pub trait ModelInstance: Send {
+    /// The instance's name, for logs and its thread.
+    fn name(&self) -> &str;
+
+    /// Executes one batch and returns when the instance is free for the next.
+    fn execute(&mut self, batch: Vec<InferRequest>);
+}
+
+/// Infers within one snapshot of the repository: what an ensemble needs to run its steps.
+pub trait Infer: Send + Sync + std::fmt::Debug {
+    /// Passes `request` to `model`, in `version` or the latest one. Refusals are answered through
+    /// the request's responder, like every other error.
+    fn infer(&self, model: &str, version: Option<u64>, request: InferRequest);
+}
