@@ -1,0 +1,52 @@
+//! What can be wrong with a repository.
+
+use crate::Blocked;
+use hippocamp_config::ConfigError;
+use hippocamp_types::{Error, ErrorCode};
+use std::{io, path::PathBuf};
+
+/// Why a repository or a model in it cannot be read or loaded.
+#[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "the fields are what the messages name")]
+pub enum RepositoryError {
+    #[error("cannot read '{}': {source}", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("two repositories hold a model '{name}': '{}' and '{}'; rename or remove one", first.display(), second.display())]
+    Ambiguous { name: String, first: PathBuf, second: PathBuf },
+    #[error("failed to load '{name}', failed to poll from model repository")]
+    Unknown { name: String },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Blocked(#[from] Blocked),
+    #[error("at least one version must be available under the version policy of model '{name}': '{}' has no version directory that it selects (expected directories named 1, 2, ...)", directory.display())]
+    NoVersion { name: String, directory: PathBuf },
+    #[error(
+        "override file '{file}': expected 'file:<version>/<name>' with a relative path inside the model"
+    )]
+    OverrideName { file: String },
+    #[error(
+        "override files need a 'config' parameter along with them, since the repository's model is not used"
+    )]
+    OverrideWithoutConfig,
+    #[error("cannot write the override file '{file}': {source}")]
+    OverrideWrite { file: String, source: io::Error },
+}
+
+impl From<RepositoryError> for Error {
+    fn from(error: RepositoryError) -> Self {
+        let code = match &error {
+            // As Triton answers a load of a model that is not in the repository.
+            RepositoryError::Unknown { .. }
+            | RepositoryError::Unreadable { .. }
+            | RepositoryError::OverrideWrite { .. } => ErrorCode::Internal,
+            RepositoryError::Ambiguous { .. }
+            | RepositoryError::Config(_)
+            | RepositoryError::Blocked(_)
+            | RepositoryError::NoVersion { .. }
+            | RepositoryError::OverrideName { .. }
+            | RepositoryError::OverrideWithoutConfig => ErrorCode::InvalidArgument,
+        };
+        Self::new(code, error.to_string())
+    }
+}

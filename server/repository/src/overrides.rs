@@ -1,0 +1,100 @@
+//! Models that come with the load call: `config` and `file:<version>/<name>` parameters become a
+//! model directory that lives as long as the model.
+
+use crate::{RepositoryError, source, source::ModelSource};
+use bytes::Bytes;
+use hippocamp_config::from_json;
+use std::{
+    fs, io,
+    path::{Component, Path, PathBuf},
+};
+use tempfile::TempDir;
+
+/// What a load call may bring along instead of what stands in the repository.
+#[derive(Clone, Debug, Default)]
+pub struct LoadOverrides {
+    /// `config`: the model configuration as JSON.
+    pub config: Option<String>,
+    /// (`file:<version>/<name>`, contents): the version's files; the repository's are then not used.
+    pub files: Vec<(String, Bytes)>,
+}
+
+impl LoadOverrides {
+    /// Whether the repository's model is to be loaded as it stands.
+    pub fn is_empty(&self) -> bool {
+        self.config.is_none() && self.files.is_empty()
+    }
+}
+
+/// The model `name` made of `overrides`, over `directory` where it stands in the repository.
+///
+/// # Errors
+/// If the configuration does not parse, a file's name leaves the model, or a file cannot be written.
+pub(crate) fn source(
+    name: &str,
+    directory: Option<&Path>,
+    overrides: &LoadOverrides,
+) -> Result<ModelSource, RepositoryError> {
+    let Some(json) = &overrides.config else {
+        return Err(RepositoryError::OverrideWithoutConfig);
+    };
+    let config = from_json(json)?;
+    if overrides.files.is_empty() {
+        let directory =
+            directory.ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
+        return source::with_config(name, directory.to_owned(), config, None);
+    }
+    let root =
+        TempDir::with_prefix("hippocamp-model-").map_err(|source| write_error("", source))?;
+    // The model's directory has the model's name: backends see it.
+    let model = root.path().join(name);
+    for (file, contents) in &overrides.files {
+        let path = model.join(relative(file)?);
+        let parent = path.parent().expect("a relative path inside the model has a parent");
+        fs::create_dir_all(parent)
+            .and_then(|()| fs::write(&path, contents))
+            .map_err(|source| write_error(file, source))?;
+    }
+    source::with_config(name, model, config, Some(root))
+}
+
+/// The path after `file:`, if it has a version, a name, and stays inside the model.
+fn relative(file: &str) -> Result<PathBuf, RepositoryError> {
+    let wrong = || RepositoryError::OverrideName { file: file.to_owned() };
+    let path = Path::new(file.strip_prefix("file:").unwrap_or(file));
+    let inside = path.components().all(|part| matches!(part, Component::Normal(_)));
+    if !inside || path.components().count() < 2 {
+        return Err(wrong());
+    }
+    Ok(path.to_owned())
+}
+
+fn write_error(file: &str, source: io::Error) -> RepositoryError {
+    RepositoryError::OverrideWrite { file: file.to_owned(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_inside_the_model() {
+        assert_eq!(relative("file:1/model.onnx").unwrap(), Path::new("1/model.onnx"));
+        assert_eq!(relative("1/sub/x.bin").unwrap(), Path::new("1/sub/x.bin"));
+        for bad in
+            ["file:", "file:model.onnx", "file:/etc/passwd", "file:../x", "file:1/../../x", ""]
+        {
+            assert!(matches!(relative(bad), Err(RepositoryError::OverrideName { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn files_need_a_config() {
+        let overrides =
+            LoadOverrides { config: None, files: vec![("file:1/x".to_owned(), Bytes::new())] };
+        assert!(matches!(
+            source("m", None, &overrides),
+            Err(RepositoryError::OverrideWithoutConfig)
+        ));
+    }
+}

@@ -1,0 +1,236 @@
+//! Where every model version stands: the table behind the repository index. Versions report their
+//! own end through the [`Retirement`] they hold.
+
+use crate::{IndexEntry, ModelState};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
+    time::Duration,
+};
+
+/// The reason of a version that was taken out of service on purpose, in Triton's word.
+pub(crate) const UNLOADED: &str = "unloaded";
+
+/// The table of states. Cloning shares it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct States(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    table: Mutex<Table>,
+    retired: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    models: BTreeMap<String, BTreeMap<Option<u64>, State>>,
+    /// Generations that have begun to load and have not ended.
+    alive: usize,
+    last_generation: u64,
+}
+
+#[derive(Debug)]
+struct State {
+    state: ModelState,
+    reason: String,
+    /// The generation this line speaks of; the end of an older one does not change it.
+    generation: u64,
+}
+
+/// Held by everything that belongs to one loaded version; when the last holder drops it, the
+/// version has ended and the index says so.
+#[derive(Clone)]
+pub struct Retirement(#[expect(dead_code, reason = "held for its Drop")] Arc<Guard>);
+
+struct Guard {
+    states: States,
+    name: String,
+    version: u64,
+    generation: u64,
+}
+
+impl States {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.table.lock().expect("nothing panics under this lock")
+    }
+
+    /// A version begins to load; a version that serves meanwhile goes on to be shown as READY.
+    pub(crate) fn loading(&self, name: &str, version: u64) -> Retirement {
+        let mut table = self.table();
+        table.alive += 1;
+        table.last_generation += 1;
+        let generation = table.last_generation;
+        let versions = table.models.entry(name.to_owned()).or_default();
+        versions.remove(&None);
+        let serves =
+            versions.get(&Some(version)).is_some_and(|line| line.state == ModelState::Ready);
+        if !serves {
+            versions.insert(
+                Some(version),
+                State { state: ModelState::Loading, reason: String::new(), generation },
+            );
+        }
+        Retirement(Arc::new(Guard {
+            states: self.clone(),
+            name: name.to_owned(),
+            version,
+            generation,
+        }))
+    }
+
+    /// The version of `retirement` serves from now on.
+    pub(crate) fn ready(&self, retirement: &Retirement) {
+        let guard = &retirement.0;
+        let mut table = self.table();
+        let versions = table.models.entry(guard.name.clone()).or_default();
+        let line = versions.entry(Some(guard.version)).or_insert_with(|| State {
+            state: ModelState::Ready,
+            reason: String::new(),
+            generation: guard.generation,
+        });
+        // Publishing tells every version; one that served before keeps what its last reload left.
+        if line.generation != guard.generation || line.state != ModelState::Ready {
+            *line = State {
+                state: ModelState::Ready,
+                reason: String::new(),
+                generation: guard.generation,
+            };
+        }
+    }
+
+    /// The version of `retirement` no longer takes requests.
+    pub(crate) fn unloading(&self, retirement: &Retirement) {
+        let guard = &retirement.0;
+        let mut table = self.table();
+        if let Some(line) = table.line(&guard.name, guard.version)
+            && line.generation == guard.generation
+        {
+            line.state = ModelState::Unloading;
+            line.reason.clear();
+        }
+    }
+
+    /// A load failed. A version that serves goes on to be shown as READY, with the reason.
+    pub(crate) fn failed(&self, name: &str, version: Option<u64>, reason: &str) {
+        let mut table = self.table();
+        let versions = table.models.entry(name.to_owned()).or_default();
+        let serves = versions.values().any(|line| line.state == ModelState::Ready);
+        let version = if serves && version.is_none() {
+            versions.keys().next_back().copied().flatten()
+        } else {
+            version
+        };
+        let line = versions.entry(version).or_insert_with(|| State {
+            state: ModelState::Unavailable,
+            reason: String::new(),
+            generation: 0,
+        });
+        if line.state != ModelState::Ready {
+            line.state = ModelState::Unavailable;
+        }
+        reason.clone_into(&mut line.reason);
+    }
+
+    /// Lines of the index, ordered by name and version, for the models that were ever loaded.
+    pub(crate) fn entries(&self) -> Vec<IndexEntry> {
+        let table = self.table();
+        let lines = table.models.iter().flat_map(|(name, versions)| {
+            versions.iter().map(|(&version, line)| IndexEntry {
+                name: name.clone(),
+                version,
+                state: Some(line.state),
+                reason: line.reason.clone(),
+            })
+        });
+        lines.collect()
+    }
+
+    /// Waits until every version has ended; false if some have not within `timeout`.
+    pub(crate) fn wait_retired(&self, timeout: Duration) -> bool {
+        let table = self.table();
+        let (table, _timed_out) = self
+            .0
+            .retired
+            .wait_timeout_while(table, timeout, |table| table.alive > 0)
+            .expect("nothing panics under this lock");
+        table.alive == 0
+    }
+}
+
+impl Table {
+    fn line(&mut self, name: &str, version: u64) -> Option<&mut State> {
+        self.models.get_mut(name)?.get_mut(&Some(version))
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut table = self.states.table();
+        table.alive -= 1;
+        if let Some(line) = table.line(&self.name, self.version)
+            && line.generation == self.generation
+            && line.state != ModelState::Unavailable
+        {
+            line.state = ModelState::Unavailable;
+            UNLOADED.clone_into(&mut line.reason);
+        }
+        drop(table);
+        self.states.0.retired.notify_all();
+    }
+}
+
+impl fmt::Debug for Retirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Retirement({} version {})", self.0.name, self.0.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(states: &States) -> Vec<(Option<u64>, ModelState, String)> {
+        states.entries().into_iter().map(|e| (e.version, e.state.unwrap(), e.reason)).collect()
+    }
+
+    #[test]
+    fn a_version_reports_its_own_end() {
+        let states = States::default();
+        let first = states.loading("m", 1);
+        assert_eq!(lines(&states), [(Some(1), ModelState::Loading, String::new())]);
+        states.ready(&first);
+        let in_flight = first.clone();
+        states.unloading(&first);
+        drop(first);
+        assert_eq!(lines(&states), [(Some(1), ModelState::Unloading, String::new())]);
+        assert!(!states.wait_retired(Duration::ZERO));
+        drop(in_flight);
+        assert_eq!(lines(&states), [(Some(1), ModelState::Unavailable, "unloaded".to_owned())]);
+        assert!(states.wait_retired(Duration::ZERO));
+    }
+
+    #[test]
+    fn the_end_of_an_old_generation_does_not_touch_the_new() {
+        let states = States::default();
+        let old = states.loading("m", 1);
+        states.ready(&old);
+        let new = states.loading("m", 1);
+        assert_eq!(lines(&states)[0].1, ModelState::Ready);
+        states.ready(&new);
+        drop(old);
+        assert_eq!(lines(&states), [(Some(1), ModelState::Ready, String::new())]);
+    }
+
+    #[test]
+    fn a_failed_reload_leaves_what_serves_ready_and_says_why() {
+        let states = States::default();
+        let old = states.loading("m", 1);
+        states.ready(&old);
+        drop(states.loading("m", 1));
+        states.failed("m", Some(1), "corrupt");
+        assert_eq!(lines(&states), [(Some(1), ModelState::Ready, "corrupt".to_owned())]);
+        states.failed("n", None, "broken config");
+        assert_eq!(lines(&states)[1], (None, ModelState::Unavailable, "broken config".to_owned()));
+    }
+}
