@@ -41,7 +41,7 @@ struct State {
 /// Held by everything that belongs to one loaded version; when the last holder drops it, the
 /// version has ended and the index says so.
 #[derive(Clone)]
-pub struct Retirement(#[expect(dead_code, reason = "held for its Drop")] Arc<Guard>);
+pub struct Retirement(Arc<Guard>);
 
 struct Guard {
     states: States,

@@ -1,0 +1,50 @@
+# One build profile everywhere (--release), and the whole workspace each time, so that run, test, bench and
+# CI share what is compiled.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+CARGO ?= cargo
+ARGS ?=
+VENV := .venv/.made
+DENY := cargo-deny@0.20.2
+
+.PHONY: help build run test fuzz lint fmt bench clean
+
+help: ## Print this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
+		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+build: ## Build the server, the backends and the tools
+	$(CARGO) build --release --workspace --locked
+
+run: build ## Serve model_repository on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); more flags in ARGS="..."
+	exec target/release/hippocamp --model-repository model_repository $(ARGS)
+
+test: build $(VENV) ## Run every test: Rust, end to end, Python clients; prints the counts
+	@tests/run.sh .venv/bin/python
+
+fuzz: ## Feed a million generated inputs to each parser; CASES=n for another number
+	HIPPOCAMP_FUZZ_CASES=$${CASES:-1000000} $(CARGO) test --release --workspace --locked --lib
+
+lint: ## Check formatting, clippy, and what may enter the tree (bans, licenses, sources)
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --workspace --all-targets --locked -- -D warnings
+	@$(CARGO) deny --version >/dev/null 2>&1 || $(CARGO) install --locked $(DENY)
+	$(CARGO) deny --all-features check bans licenses sources
+
+fmt: ## Format every crate
+	$(CARGO) fmt --all
+
+bench: ## Run the benches of benches/PROMISES.md; NAME=filter for some of them
+	$(CARGO) bench --workspace --locked --benches -- $(NAME)
+
+clean: ## Remove what was built or downloaded
+	rm -rf target .venv .cache
+
+$(VENV): tests/requirements.txt
+	$(PYTHON) -m venv --clear .venv || { echo "make: no virtual environment: install Python 3.11 or later with its venv module (Debian: python3-venv)" >&2; exit 1; }
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/requirements.txt
+	touch $@

@@ -1,0 +1,33 @@
+//! The host side of Triton's backend C API: finds backends, loads them, and drives their models and
+//! instances. `core` is the caller; backends call back through the functions in `api`, which the
+//! executable exports under Triton's names (see [`exported_symbols`]).
+//!
+//! Above this crate a backend is a [`LoadedModel`] and its instances
+//! ([`ModelInstance`](hippocamp_types::ModelInstance)); nothing of C is seen there.
+#![allow(unsafe_code, reason = "the host side of a C API")]
+
+mod api;
+mod attributes;
+mod backend;
+mod buffer;
+mod entry;
+mod error;
+mod exports;
+mod handles;
+mod host;
+mod in_flight;
+mod instance;
+mod library;
+mod message;
+mod model;
+mod request;
+mod response;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use error::HostError;
+pub use exports::exported_symbols;
+pub use hippocamp_backend_abi::BackendTable;
+pub use host::{BackendHost, HostOptions};
+pub use model::{LoadedModel, ModelSpec};

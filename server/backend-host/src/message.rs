@@ -1,0 +1,83 @@
+//! Error, message and parameter objects.
+
+use crate::handles::{Arg, Handle, Object, c_string, tag};
+use hippocamp_backend_abi::{
+    TRITONSERVER_Error, TRITONSERVER_Error_Code, TRITONSERVER_Message, TRITONSERVER_Parameter,
+};
+use hippocamp_types::{Error, ErrorCode};
+use std::ffi::CString;
+
+/// `TRITONSERVER_Error`.
+#[derive(Debug)]
+pub(crate) struct ErrorObject {
+    pub(crate) code: TRITONSERVER_Error_Code,
+    pub(crate) message: CString,
+}
+
+/// `TRITONSERVER_Message`: a JSON text.
+#[derive(Debug)]
+pub(crate) struct MessageObject {
+    pub(crate) json: String,
+}
+
+/// `TRITONSERVER_Parameter`: carried for foreign code, never looked into by this server.
+#[derive(Debug)]
+pub(crate) struct ParameterObject;
+
+impl Object for ErrorObject {
+    type Opaque = TRITONSERVER_Error;
+    const TAG: u64 = tag(b"hc error");
+    const NAME: &'static str = "error";
+}
+
+impl Object for MessageObject {
+    type Opaque = TRITONSERVER_Message;
+    const TAG: u64 = tag(b"hc messg");
+    const NAME: &'static str = "message";
+}
+
+impl Object for ParameterObject {
+    type Opaque = TRITONSERVER_Parameter;
+    const TAG: u64 = tag(b"hc param");
+    const NAME: &'static str = "parameter";
+}
+
+impl ErrorObject {
+    /// An error object that the caller owns.
+    pub(crate) fn give(error: &Error) -> *mut TRITONSERVER_Error {
+        let code = TRITONSERVER_Error_Code(error.code() as u32);
+        Handle::give(Self { code, message: c_string(error.message()) })
+    }
+
+    /// The error that this object carries.
+    pub(crate) fn to_error(&self) -> Error {
+        Error::new(error_code(self.code), self.message.to_string_lossy())
+    }
+}
+
+/// Takes over what a backend's function returned; null is success.
+pub(crate) fn take_result(raw: *mut TRITONSERVER_Error) -> Result<(), Error> {
+    let error = Arg::<ErrorObject>::new(raw);
+    if error.is_null() {
+        return Ok(());
+    }
+    match error.take() {
+        Ok(error) => Err(error.to_error()),
+        Err(_foreign) => Err(Error::internal(
+            "the backend returned a pointer that is no error object of this server",
+        )),
+    }
+}
+
+fn error_code(code: TRITONSERVER_Error_Code) -> ErrorCode {
+    match code {
+        TRITONSERVER_Error_Code::INTERNAL => ErrorCode::Internal,
+        TRITONSERVER_Error_Code::NOT_FOUND => ErrorCode::NotFound,
+        TRITONSERVER_Error_Code::INVALID_ARG => ErrorCode::InvalidArgument,
+        TRITONSERVER_Error_Code::UNAVAILABLE => ErrorCode::Unavailable,
+        TRITONSERVER_Error_Code::UNSUPPORTED => ErrorCode::Unsupported,
+        TRITONSERVER_Error_Code::ALREADY_EXISTS => ErrorCode::AlreadyExists,
+        TRITONSERVER_Error_Code::CANCELLED => ErrorCode::Cancelled,
+        _ => ErrorCode::Unknown,
+    }
+}

@@ -1,0 +1,238 @@
+//! A loaded model: its object for the backend, and what `core` does with it.
+
+use crate::{
+    HostError,
+    backend::Backend,
+    handles::{Handle, Object, c_string, tag},
+    instance::{Instance, InstanceCore, InstanceSetting, ServingModel},
+};
+use hippocamp_backend_abi::TRITONBACKEND_Model;
+use hippocamp_config::{
+    InstanceGroup, InstanceKind, ModelConfig, from_json, merge_auto_completed, to_json,
+};
+use hippocamp_proto::inference as proto;
+use hippocamp_telemetry::ModelStatistics;
+use hippocamp_types::{Clock, Error, ModelInstance};
+use std::{
+    ffi::{CString, c_void},
+    path::PathBuf,
+    ptr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicPtr, Ordering},
+    },
+    time::Duration,
+};
+
+/// One version of a model that is to be loaded.
+#[derive(Clone, Debug)]
+pub struct ModelSpec {
+    /// The model's name.
+    pub name: String,
+    /// The version.
+    pub version: u64,
+    /// The model's directory, which holds the directories of its versions.
+    pub repository_dir: PathBuf,
+    /// The configuration as far as it is known.
+    pub config: proto::ModelConfig,
+    /// The backend may complete the configuration.
+    pub auto_complete: bool,
+    /// Where the backend's figures go.
+    pub statistics: Arc<ModelStatistics>,
+}
+
+/// `TRITONBACKEND_Model`.
+#[derive(Debug)]
+pub(crate) struct ModelObject {
+    pub(crate) name: CString,
+    pub(crate) version: u64,
+    pub(crate) directory: CString,
+    pub(crate) auto_complete: bool,
+    pub(crate) state: AtomicPtr<c_void>,
+    /// The handle of the backend, which lives longer.
+    pub(crate) backend: AtomicPtr<hippocamp_backend_abi::TRITONBACKEND_Backend>,
+    config: Mutex<proto::ModelConfig>,
+    /// True during `TRITONBACKEND_ModelInitialize`.
+    initializing: AtomicBool,
+}
+
+impl Object for ModelObject {
+    type Opaque = TRITONBACKEND_Model;
+    const TAG: u64 = tag(b"hc model");
+    const NAME: &'static str = "model";
+}
+
+impl ModelObject {
+    /// The configuration in Triton's JSON form.
+    pub(crate) fn config_json(&self) -> String {
+        to_json(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over what a backend may complete. Only during `TRITONBACKEND_ModelInitialize`:
+    /// afterwards the server has validated the configuration and serves by it.
+    pub(crate) fn complete_config(&self, json: &str) -> Result<(), Error> {
+        if !self.initializing.load(Ordering::Acquire) {
+            return Err(Error::unsupported(
+                "the model configuration can be set during TRITONBACKEND_ModelInitialize only",
+            ));
+        }
+        let completed = from_json(json).map_err(|error| Error::invalid(error.to_string()))?;
+        let mut config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        *config = merge_auto_completed(config.clone(), completed)
+            .map_err(|error| Error::internal(error.to_string()))?;
+        Ok(())
+    }
+}
+
+/// A model in use. Dropping it finalises its passive instances, then itself, then lets its backend go.
+#[derive(Debug)]
+pub(crate) struct Model {
+    passive: Mutex<Vec<InstanceCore>>,
+    pub(crate) object: Arc<Handle<ModelObject>>,
+    name: Arc<str>,
+    config: proto::ModelConfig,
+    statistics: Arc<ModelStatistics>,
+    clock: Arc<dyn Clock>,
+    pub(crate) patience: Duration,
+    pub(crate) backend: Arc<Backend>,
+}
+
+impl Model {
+    /// Lets the backend initialise the model. As in Triton, one that fails to initialise is
+    /// finalised, too.
+    pub(crate) fn load(
+        spec: ModelSpec,
+        backend: Arc<Backend>,
+        clock: Arc<dyn Clock>,
+        patience: Duration,
+    ) -> Result<Self, HostError> {
+        let object = Arc::new(Handle::new(ModelObject {
+            name: c_string(&spec.name),
+            version: spec.version,
+            directory: CString::new(spec.repository_dir.to_string_lossy().into_owned())
+                .map_err(|_nul| HostError::Nul { what: "the model's directory" })?,
+            auto_complete: spec.auto_complete,
+            state: AtomicPtr::new(ptr::null_mut()),
+            backend: AtomicPtr::new(backend.object.as_raw()),
+            config: Mutex::new(spec.config),
+            initializing: AtomicBool::new(true),
+        }));
+        let mut model = Self {
+            passive: Mutex::default(),
+            object,
+            name: spec.name.into(),
+            config: proto::ModelConfig::default(),
+            statistics: spec.statistics,
+            clock,
+            patience,
+            backend,
+        };
+        let initialized = model.backend.entry.model_initialize(model.object.as_raw());
+        model.object.initializing.store(false, Ordering::Release);
+        initialized.map_err(HostError::Backend)?;
+        model
+            .config
+            .clone_from(&model.object.config.lock().unwrap_or_else(PoisonError::into_inner));
+        Ok(model)
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        self.passive.get_mut().unwrap_or_else(PoisonError::into_inner).clear();
+        if let Err(error) = self.backend.entry.model_finalize(self.object.as_raw()) {
+            tracing::error!(model = %self.name, version = self.object.version, %error, "failed finalizing model");
+        }
+    }
+}
+
+/// A model that its backend has initialised. It stays loaded until this value and its instances are
+/// dropped.
+#[derive(Clone, Debug)]
+pub struct LoadedModel {
+    model: Arc<Model>,
+}
+
+impl LoadedModel {
+    pub(crate) fn new(model: Model) -> Self {
+        Self { model: Arc::new(model) }
+    }
+
+    /// The configuration, with what the backend completed.
+    pub fn config(&self) -> &proto::ModelConfig {
+        &self.model.config
+    }
+
+    /// Instance groups that the backend prefers where the configuration names none, best first.
+    pub fn preferred_instance_groups(&self) -> &[proto::ModelInstanceGroup] {
+        &self.model.backend.preferred_groups
+    }
+
+    /// Makes every instance of every instance group of the validated configuration; passive ones
+    /// are kept alive with the model and not returned. Each instance keeps the model loaded and is
+    /// finalised when it is dropped, after the backend has given back what it holds.
+    ///
+    /// # Errors
+    /// If the backend fails to initialise one of them.
+    pub fn instances(
+        &self,
+        config: &Arc<ModelConfig>,
+    ) -> Result<Vec<Box<dyn ModelInstance>>, HostError> {
+        let model = &self.model;
+        // Backends may read the configuration at any time: from here on the validated one.
+        model.object.config.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.raw);
+        let serving = Arc::new(ServingModel::new(
+            Arc::clone(&model.name),
+            model.object.version,
+            Arc::clone(config),
+            Arc::clone(&model.statistics),
+            Arc::clone(&model.clock),
+        ));
+        let mut instances: Vec<Box<dyn ModelInstance>> = Vec::new();
+        for (index, group) in config.instance_groups.iter().enumerate() {
+            for setting in settings(group, config.raw.instance_group.get(index)) {
+                let core = InstanceCore::start(model, setting, Arc::clone(&serving))
+                    .map_err(HostError::Backend)?;
+                if group.passive {
+                    model.passive.lock().unwrap_or_else(PoisonError::into_inner).push(core);
+                } else {
+                    instances.push(Box::new(Instance::new(core, Arc::clone(model))));
+                }
+            }
+        }
+        Ok(instances)
+    }
+}
+
+/// The instances of one group: `count`, or `count` on each device of a GPU group.
+fn settings(
+    group: &InstanceGroup,
+    raw: Option<&proto::ModelInstanceGroup>,
+) -> Vec<InstanceSetting> {
+    let devices: &[i32] = if group.kind == InstanceKind::Gpu { &group.gpus } else { &[0] };
+    let policy = |device: i32| match group.kind {
+        _ if !group.host_policy.is_empty() => group.host_policy.clone(),
+        InstanceKind::Auto | InstanceKind::Cpu => "cpu".to_owned(),
+        InstanceKind::Gpu => format!("gpu_{device}"),
+        InstanceKind::Model => "model".to_owned(),
+    };
+    let mut settings = Vec::new();
+    for count in 0..group.count {
+        for &device in devices {
+            settings.push(InstanceSetting {
+                name: format!("{}_{count}", group.name),
+                kind: group.kind,
+                device_id: device,
+                host_policy: policy(device),
+                passive: group.passive,
+                profiles: raw.map(|raw| raw.profile.clone()).unwrap_or_default(),
+                secondary_devices: raw
+                    .map(|raw| {
+                        raw.secondary_devices.iter().map(|device| device.device_id).collect()
+                    })
+                    .unwrap_or_default(),
+            });
+        }
+    }
+    settings
+}

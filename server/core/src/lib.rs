@@ -1,0 +1,21 @@
+//! The inference server without its protocols: resolves a request's model, checks the request,
+//! schedules it; loads and unloads models; knows whether it is ready and when it has drained.
+//!
+//! Front-ends call [`InferenceServer`] and nothing below it.
+#![forbid(unsafe_code)]
+
+mod admission;
+mod classification;
+mod loader;
+mod metadata;
+mod normalise;
+mod reply;
+mod server;
+
+pub use classification::classify;
+pub use hippocamp_repository::{
+    IndexEntry, LoadOverrides, ModelState, ModelVersion, RepositoryError, RepositoryOptions,
+};
+pub use metadata::{ModelMetadata, ServerMetadata, TensorMetadata, model_metadata};
+pub use reply::{ReplyStream, UnaryReply, stream_reply, unary_reply};
+pub use server::{InferenceServer, ModelControl, ServerOptions};

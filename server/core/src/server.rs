@@ -1,0 +1,351 @@
+//! The server's calls, as front-ends make them.
+
+use crate::{
+    IndexEntry, LoadOverrides, ModelMetadata, ModelVersion, ServerMetadata,
+    admission::{Admission, InFlight},
+    loader::Loader,
+    model_metadata,
+    normalise::normalise,
+};
+use hippocamp_backend_host::BackendHost;
+use hippocamp_config::Scheduling;
+use hippocamp_repository::{ModelSnapshot, Repository, RepositoryError, RepositoryOptions};
+use hippocamp_telemetry::{Metrics, RequestStatistics, StatisticsReport};
+use hippocamp_types::{Clock, Error, Infer, InferRequest, Outcome, RequestObserver, Timestamp};
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+/// The protocol extensions that work here, under Triton's names.
+const EXTENSIONS: &[&str] = &[
+    "classification",
+    "model_repository",
+    "model_repository(unload_dependents)",
+    "schedule_policy",
+    "model_configuration",
+    "binary_tensor_data",
+    "parameters",
+    "statistics",
+    "logging",
+];
+
+/// How models come and go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ModelControl {
+    /// Every model of the repository is loaded at start-up; load and unload calls are refused.
+    None,
+    /// Load and unload calls decide; `startup` names what is loaded at start-up, `*` is all.
+    Explicit {
+        /// `--load-model`.
+        startup: Vec<String>,
+    },
+}
+
+/// What the server is made with; the binary validates it.
+#[derive(Clone, Debug)]
+pub struct ServerOptions {
+    /// `--id`.
+    pub id: String,
+    /// `--model-control-mode` and `--load-model`.
+    pub control: ModelControl,
+    /// `--model-repository` and how it is read.
+    pub repository: RepositoryOptions,
+    /// `--strict-readiness`: ready only if every model is.
+    pub strict_readiness: bool,
+    /// `--disable-auto-complete-config`, reversed.
+    pub auto_complete: bool,
+    /// Requests that may wait for a model that sets no `max_queue_size`.
+    pub default_max_queue_size: usize,
+}
+
+/// The inference server. Shared by every front-end.
+pub struct InferenceServer {
+    options: ServerOptions,
+    repository: Repository,
+    metrics: Arc<Metrics>,
+    clock: Arc<dyn Clock>,
+    admission: Arc<Admission>,
+}
+
+impl InferenceServer {
+    /// A server that has loaded nothing yet and takes no requests: see [`Self::start`].
+    pub fn new(
+        options: ServerOptions,
+        host: BackendHost,
+        metrics: Arc<Metrics>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let loader = Loader {
+            host,
+            metrics: Arc::clone(&metrics),
+            clock: Arc::clone(&clock),
+            auto_complete: options.auto_complete,
+            default_max_queue_size: options.default_max_queue_size,
+        };
+        let repository = Repository::new(options.repository.clone(), Arc::new(loader));
+        Self { options, repository, metrics, clock, admission: Arc::default() }
+    }
+
+    /// Loads what the control mode asks for and begins to take requests. Blocks until every model
+    /// is loaded or has failed.
+    ///
+    /// # Errors
+    /// If the repository cannot be read. Models that fail are in the result, by name; the others
+    /// serve.
+    pub fn start(&self) -> Result<BTreeMap<String, Error>, RepositoryError> {
+        let failed = match &self.options.control {
+            ModelControl::None => self.repository.load_all()?,
+            ModelControl::Explicit { startup } if startup.iter().any(|name| name == "*") => {
+                self.repository.load_all()?
+            }
+            ModelControl::Explicit { startup } => self.repository.load_named(startup)?,
+        };
+        self.admission.open();
+        Ok(failed)
+    }
+
+    /// Is not ready from now on; after `delay`, in which load balancers may notice, refuses new
+    /// requests and waits for those in flight; false if some are left after `timeout`.
+    pub async fn drain(&self, delay: Duration, timeout: Duration) -> bool {
+        self.admission.leave();
+        tokio::time::sleep(delay).await;
+        self.admission.close();
+        self.admission.wait_empty(timeout).await
+    }
+
+    /// Takes every model out of service and waits until their backends have finalised them; false
+    /// if some have not within `timeout`. Blocks.
+    pub fn stop(&self, timeout: Duration) -> bool {
+        self.repository.unload_all();
+        self.repository.wait_retired(timeout)
+    }
+
+    /// The present, for [`InferRequest::received`].
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Takes a request. Every outcome, refusals too, reaches the client through the request's
+    /// responder. Never blocks.
+    pub fn infer(&self, model: &str, version: Option<u64>, request: InferRequest) {
+        match self.admission.enter() {
+            Ok(in_flight) => {
+                dispatch(
+                    &self.repository.snapshot(),
+                    &self.clock,
+                    model,
+                    version,
+                    request,
+                    Some(in_flight),
+                );
+            }
+            Err(error) => request.responder.fail(error),
+        }
+    }
+
+    /// A loaded model, for what a front-end must know of it (classification labels, raw requests,
+    /// the generate extension, configuration).
+    ///
+    /// # Errors
+    /// If it is not there, in Triton's words.
+    pub fn model(&self, name: &str, version: Option<u64>) -> Result<Arc<ModelVersion>, Error> {
+        self.repository.snapshot().resolve(name, version).cloned()
+    }
+
+    /// Whether the server runs at all.
+    pub fn is_live(&self) -> bool {
+        true
+    }
+
+    /// Whether the server takes requests: started, not draining, and (`--strict-readiness`) every
+    /// model ready.
+    pub fn is_ready(&self) -> bool {
+        self.admission.is_open() && (!self.options.strict_readiness || self.repository.all_ready())
+    }
+
+    /// Whether this version (or the latest) serves.
+    pub fn is_model_ready(&self, name: &str, version: Option<u64>) -> bool {
+        self.admission.is_open() && self.repository.snapshot().resolve(name, version).is_ok()
+    }
+
+    /// Name, version, extensions.
+    pub fn metadata(&self) -> ServerMetadata {
+        ServerMetadata {
+            name: self.options.id.clone(),
+            version: env!("CARGO_PKG_VERSION"),
+            extensions: EXTENSIONS,
+        }
+    }
+
+    /// Metadata of one model.
+    ///
+    /// # Errors
+    /// If it is not there, in Triton's words.
+    pub fn model_metadata(&self, name: &str, version: Option<u64>) -> Result<ModelMetadata, Error> {
+        let snapshot = self.repository.snapshot();
+        let model = snapshot.resolve(name, version)?;
+        let versions = match version {
+            Some(version) => vec![version],
+            None => snapshot.models[name].versions.keys().copied().collect(),
+        };
+        Ok(model_metadata(&model.config, versions))
+    }
+
+    /// Statistics of every model, one model, or one version; ordered by name and version.
+    ///
+    /// # Errors
+    /// INVALID_ARG if it is not there, in Triton's words.
+    pub fn statistics(
+        &self,
+        name: Option<&str>,
+        version: Option<u64>,
+    ) -> Result<Vec<StatisticsReport>, Error> {
+        let snapshot = self.repository.snapshot();
+        let Some(name) = name else {
+            let mut models: Vec<_> = snapshot.models.iter().collect();
+            models.sort_by_key(|(name, _)| Arc::clone(name));
+            let versions = models.iter().flat_map(|(_, model)| model.versions.values());
+            return Ok(versions.map(|version| version.statistics.report()).collect());
+        };
+        let versions = snapshot.models.get(name).map(|model| &model.versions);
+        let reports: Vec<_> = versions
+            .into_iter()
+            .flatten()
+            .filter(|(number, _)| version.is_none_or(|version| version == **number))
+            .map(|(_, version)| version.statistics.report())
+            .collect();
+        if reports.is_empty() {
+            let which = version.map(|version| format!(" version {version}")).unwrap_or_default();
+            return Err(Error::invalid(format!(
+                "requested model '{name}'{which} is not available"
+            )));
+        }
+        Ok(reports)
+    }
+
+    /// All metrics, as Prometheus reads them.
+    pub fn metrics(&self) -> String {
+        self.metrics.render()
+    }
+
+    /// Every model of the repository with its state, ordered by name and version.
+    ///
+    /// # Errors
+    /// If the repository cannot be read.
+    pub async fn index(self: &Arc<Self>, ready_only: bool) -> Result<Vec<IndexEntry>, Error> {
+        let server = Arc::clone(self);
+        blocking(move || Ok(server.repository.index(ready_only)?)).await
+    }
+
+    /// Loads (or reloads) a model and what it is made of; returns when it serves.
+    ///
+    /// # Errors
+    /// UNAVAILABLE outside control mode EXPLICIT; otherwise why the load failed.
+    pub async fn load(self: &Arc<Self>, name: &str, overrides: LoadOverrides) -> Result<(), Error> {
+        self.controllable()?;
+        let (server, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || server.repository.load(&name, &overrides)).await
+    }
+
+    /// Unloads a model; with `unload_dependents`, also the members of the ensemble it is that
+    /// nobody asked for by name and nothing else needs.
+    ///
+    /// # Errors
+    /// UNAVAILABLE outside control mode EXPLICIT.
+    pub async fn unload(
+        self: &Arc<Self>,
+        name: &str,
+        unload_dependents: bool,
+    ) -> Result<(), Error> {
+        self.controllable()?;
+        let (server, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || {
+            server.repository.unload(&name, unload_dependents);
+            Ok(())
+        })
+        .await
+    }
+
+    fn controllable(&self) -> Result<(), Error> {
+        match self.options.control {
+            ModelControl::Explicit { .. } => Ok(()),
+            ModelControl::None => Err(Error::unavailable(
+                "explicit model load / unload is not allowed if polling is enabled",
+            )),
+        }
+    }
+}
+
+/// Loading takes seconds: it has no place on the threads that serve sockets.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|panic| {
+        tracing::error!(%panic, "model control panicked");
+        Err(Error::internal("model control failed unexpectedly; the server's log has the reason"))
+    })
+}
+
+/// Hops 4 to 6 of a request's way: resolve, check, enqueue. A step of an ensemble takes the same
+/// way, over the snapshot its request came through.
+fn dispatch(
+    snapshot: &Arc<ModelSnapshot>,
+    clock: &Arc<dyn Clock>,
+    name: &str,
+    version: Option<u64>,
+    mut request: InferRequest,
+    in_flight: Option<InFlight>,
+) {
+    let model = match snapshot.resolve(name, version) {
+        Ok(model) => model,
+        Err(error) => return request.responder.fail(error),
+    };
+    let is_ensemble = matches!(model.config.scheduling, Scheduling::Ensemble(_));
+    let observe = if is_ensemble { RequestStatistics::of_ensemble } else { RequestStatistics::new };
+    let statistics = observe(Arc::clone(&model.statistics), request.received, Arc::clone(clock));
+    request.responder.observe(Observer { statistics, _in_flight: in_flight });
+    if let Err(error) = normalise(&mut request, &model.config) {
+        return request.responder.fail(error);
+    }
+    if is_ensemble {
+        let (snapshot, clock) = (Arc::clone(snapshot), Arc::clone(clock));
+        request.steps = Some(Arc::new(Steps { snapshot, clock }));
+    }
+    if let Err(rejected) = model.scheduler.enqueue(request) {
+        rejected.answer();
+    }
+}
+
+/// Statistics of one request, and its place among the requests in flight for as long as it lives.
+struct Observer {
+    statistics: RequestStatistics,
+    _in_flight: Option<InFlight>,
+}
+
+impl RequestObserver for Observer {
+    fn replied(&self, outcome: Outcome<'_>, last: bool) {
+        self.statistics.replied(outcome, last);
+    }
+}
+
+/// Runs an ensemble's steps in the snapshot that its request was resolved in.
+struct Steps {
+    snapshot: Arc<ModelSnapshot>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Infer for Steps {
+    fn infer(&self, model: &str, version: Option<u64>, request: InferRequest) {
+        dispatch(&self.snapshot, &self.clock, model, version, request, None);
+    }
+}
+
+impl fmt::Debug for Steps {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Steps").field("models", &self.snapshot.models.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for InferenceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InferenceServer").field("options", &self.options).finish_non_exhaustive()
+    }
+}

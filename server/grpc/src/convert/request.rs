@@ -1,0 +1,160 @@
+//! `ModelInferRequest` to [`InferRequest`].
+
+use super::{contents, parameters};
+use crate::shared_memory;
+use bytes::Bytes;
+use hippocamp_config::ModelConfig;
+use hippocamp_core::ModelVersion;
+use hippocamp_proto::inference::{
+    InferParameter, InferTensorContents, ModelInferRequest, infer_parameter::ParameterChoice,
+};
+use hippocamp_types::{DataType, Error, InferRequest, Responder, Shape, Tensor, Timestamp};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What a client asked of its responses, which the server need not know.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    /// Outputs to be answered as classes, with the number of classes; empty is the rule.
+    pub(crate) classes: Vec<(String, u32)>,
+    /// Whose labels name the classes; set where there are any.
+    pub(crate) model: Option<Arc<ModelVersion>>,
+    /// A decoupled request whose end comes without a response is told of it by an empty one.
+    pub(crate) empty_final_response: bool,
+}
+
+/// The request that `message` holds, for the model of `config`. Names, shapes and sizes are checked by
+/// `core::normalise`, the same for every protocol.
+///
+/// # Errors
+/// If a tensor has no data or too much, or a parameter is wrong; in Triton's words.
+pub(crate) fn infer_request(
+    message: ModelInferRequest,
+    config: &ModelConfig,
+    received: Timestamp,
+    responder: Responder,
+) -> Result<(InferRequest, Asked), Error> {
+    let mut request = InferRequest::new(received, responder);
+    request.id = message.id;
+    let empty_final_response = parameters::apply(message.parameters, &mut request)?;
+
+    let mut data = Data {
+        raw_given: !message.raw_input_contents.is_empty(),
+        raw: message.raw_input_contents.into_iter(),
+    };
+    request.inputs.reserve_exact(message.inputs.len());
+    let mut unknown_datatype = None;
+    for input in message.inputs {
+        let datatype = DataType::from_name(&input.datatype);
+        let target = contents::Target { input: &input.name, model: &message.model_name, datatype };
+        let bytes = data.of_input(target, &input.parameters, input.contents.as_ref())?;
+        match datatype {
+            Some(datatype) => request.inputs.push(Tensor {
+                name: input.name,
+                datatype,
+                shape: Shape::from(input.shape.as_slice()),
+                data: bytes,
+            }),
+            None => _ = unknown_datatype.get_or_insert(input.name),
+        }
+    }
+
+    let mut classes = Vec::new();
+    request.outputs.reserve_exact(message.outputs.len());
+    for output in message.outputs {
+        if let Some(count) = class_count(&output.parameters, &output.name)? {
+            classes.push((output.name.clone(), count));
+        }
+        request.outputs.push(output.name);
+    }
+
+    if let Some(input) = unknown_datatype {
+        return Err(wrong_datatype(&input, config, &request));
+    }
+    Ok((request, Asked { classes, model: None, empty_final_response }))
+}
+
+/// The raw contents of a request, handed out to the inputs that bring none of their own.
+struct Data {
+    raw_given: bool,
+    raw: std::vec::IntoIter<Bytes>,
+}
+
+impl Data {
+    fn of_input(
+        &mut self,
+        target: contents::Target<'_>,
+        parameters: &BTreeMap<String, InferParameter>,
+        contents: Option<&InferTensorContents>,
+    ) -> Result<Bytes, Error> {
+        let contents::Target { input, model, .. } = target;
+        if let Some(slice) = shared_memory::slice(parameters, input)? {
+            return Err(if contents.is_some() {
+                Error::invalid(format!(
+                    "unexpected 'content' provided when using shared memory for input tensor '{input}' for model '{model}'"
+                ))
+            } else {
+                shared_memory::unknown_region(slice.region)
+            });
+        }
+        match contents {
+            Some(_) if self.raw_given => Err(Error::invalid(format!(
+                "contents field must not be specified when using raw_input_contents for '{input}' for model '{model}'"
+            ))),
+            Some(contents) => contents::to_bytes(contents, target),
+            None => self.raw.next().ok_or_else(|| {
+                Error::invalid(format!(
+                    "unable to find data for input tensor '{input}' for model '{model}' in request."
+                ))
+            }),
+        }
+    }
+}
+
+/// How many classes the client wants of `output`; `None`: it wants the tensor.
+fn class_count(
+    parameters: &BTreeMap<String, InferParameter>,
+    output: &str,
+) -> Result<Option<u32>, Error> {
+    if parameters.is_empty() {
+        return Ok(None);
+    }
+    let slice = shared_memory::slice(parameters, output)?;
+    let count = match parameters.get("classification").map(|parameter| &parameter.parameter_choice)
+    {
+        None => None,
+        Some(Some(ParameterChoice::Int64Param(count))) if *count > 0 => {
+            // More classes than there can be are all of them.
+            Some(u32::try_from(*count).unwrap_or(u32::MAX))
+        }
+        Some(Some(ParameterChoice::Int64Param(_))) => {
+            return Err(Error::invalid(
+                "invalid value for 'classification' parameter, expected >= 0",
+            ));
+        }
+        Some(_other) => {
+            return Err(Error::invalid(
+                "invalid value type for 'classification' parameter, expected int64_param",
+            ));
+        }
+    };
+    match (slice, count) {
+        (Some(_), Some(_)) => {
+            Err(Error::invalid("output can't set both 'shared_memory_region' and 'classification'"))
+        }
+        (Some(slice), None) => Err(shared_memory::unknown_region(slice.region)),
+        (None, count) => Ok(count),
+    }
+}
+
+/// The datatype of `input` does not exist: Triton finds out when it compares it with the model's.
+fn wrong_datatype(input: &str, config: &ModelConfig, request: &InferRequest) -> Error {
+    let name = &config.name;
+    Error::invalid(match config.inputs.iter().find(|expected| expected.name == input) {
+        Some(expected) => format!(
+            "{}inference input '{input}' data-type is '<invalid>', but model '{name}' expects '{}'",
+            request.log_id(),
+            expected.datatype
+        ),
+        None => format!("unexpected inference input '{input}' for model '{name}'"),
+    })
+}

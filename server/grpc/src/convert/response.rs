@@ -1,0 +1,78 @@
+//! [`InferResponse`] to `ModelInferResponse`; tensors always leave as `raw_output_contents`.
+
+use super::request::Asked;
+use crate::options::MAX_MESSAGE_BYTES;
+use hippocamp_core::classify;
+use hippocamp_proto::inference::{
+    InferParameter, ModelInferResponse, infer_parameter::ParameterChoice,
+    model_infer_response::InferOutputTensor,
+};
+use hippocamp_types::{Error, InferResponse, Parameter, Tensor};
+
+/// The message that tells of `response`, as the client `asked` for it.
+///
+/// # Errors
+/// If an output cannot be classified, or the message would be larger than messages may be.
+pub(crate) fn infer_response(
+    response: InferResponse,
+    asked: &Asked,
+) -> Result<ModelInferResponse, Error> {
+    let byte_size: usize = response.outputs.iter().map(|output| output.data.len()).sum();
+    if byte_size > MAX_MESSAGE_BYTES {
+        return Err(Error::invalid(format!(
+            "Response has byte size {byte_size} which exceeds gRPC's byte size limit {MAX_MESSAGE_BYTES}."
+        )));
+    }
+    let mut message = ModelInferResponse {
+        model_name: response.model_name.as_ref().to_owned(),
+        model_version: response.model_version.to_string(),
+        id: response.id,
+        parameters: response
+            .parameters
+            .into_iter()
+            .map(|(name, value)| (name, parameter(value)))
+            .collect(),
+        outputs: Vec::with_capacity(response.outputs.len()),
+        raw_output_contents: Vec::with_capacity(response.outputs.len()),
+    };
+    for output in response.outputs {
+        let output = asked.classify(output)?;
+        message.outputs.push(InferOutputTensor {
+            name: output.name,
+            datatype: output.datatype.name().to_owned(),
+            shape: output.shape.dims().to_vec(),
+            ..InferOutputTensor::default()
+        });
+        message.raw_output_contents.push(output.data);
+    }
+    Ok(message)
+}
+
+/// A parameter that holds `value`.
+pub(crate) fn bool_parameter(value: bool) -> InferParameter {
+    InferParameter { parameter_choice: Some(ParameterChoice::BoolParam(value)) }
+}
+
+fn parameter(value: Parameter) -> InferParameter {
+    InferParameter {
+        parameter_choice: Some(match value {
+            Parameter::Bool(value) => ParameterChoice::BoolParam(value),
+            Parameter::Int(value) => ParameterChoice::Int64Param(value),
+            Parameter::Uint(value) => ParameterChoice::Uint64Param(value),
+            Parameter::Double(value) => ParameterChoice::DoubleParam(value),
+            Parameter::String(value) => ParameterChoice::StringParam(value),
+        }),
+    }
+}
+
+impl Asked {
+    /// The classes of `output` if the client wants them, else the output.
+    fn classify(&self, output: Tensor) -> Result<Tensor, Error> {
+        let Some(model) = &self.model else { return Ok(output) };
+        let Some((_, count)) = self.classes.iter().find(|(name, _)| *name == output.name) else {
+            return Ok(output);
+        };
+        let labels = model.labels.get(&output.name).map_or(&[][..], Vec::as_slice);
+        classify(&output, *count, labels, model.config.max_batch_size > 0)
+    }
+}

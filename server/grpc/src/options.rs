@@ -1,0 +1,33 @@
+//! What the front-end can be told; each field is one of Triton's `--grpc-*` flags.
+
+use hippocamp_telemetry::log::LogControl;
+use std::time::Duration;
+
+/// Largest message, received or sent: that of Triton, whose clients count on it.
+pub(crate) const MAX_MESSAGE_BYTES: usize = i32::MAX as usize;
+
+/// Options of the front-end.
+#[derive(Clone, Debug)]
+pub struct GrpcOptions {
+    /// How long connections are kept.
+    pub keepalive: Keepalive,
+    /// Responses are compressed for clients that accept it
+    /// (`--grpc-infer-response-compression-level` other than `none`). Compressed requests are
+    /// always read.
+    pub compress_responses: bool,
+    /// What the logging extension shows and changes.
+    pub log: LogControl,
+}
+
+/// How long connections are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Keepalive {
+    /// Silence after which the client is pinged (`--grpc-keepalive-time`).
+    pub time: Duration,
+    /// How long the answer to a ping may take (`--grpc-keepalive-timeout`).
+    pub timeout: Duration,
+    /// Age at which the client is asked to connect anew (`--grpc-max-connection-age`).
+    pub max_connection_age: Option<Duration>,
+    /// Time after that, until the connection is cut (`--grpc-max-connection-age-grace`).
+    pub max_connection_age_grace: Option<Duration>,
+}

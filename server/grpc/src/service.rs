@@ -1,0 +1,440 @@
+//! `inference.GRPCInferenceService`: each call is decode, one call of the server, encode.
+
+use crate::{
+    convert::{self, Asked},
+    describe,
+    infer_stream::{Answer, AskedOnStream, InferStream, Single},
+    settings,
+    shared_memory::{registration_unsupported, unknown_region_of},
+    status, version,
+};
+use futures_util::stream::BoxStream;
+use hippocamp_core::{InferenceServer, LoadOverrides, ModelVersion, stream_reply, unary_reply};
+use hippocamp_proto::inference::{
+    self as proto, ModelInferRequest, ModelInferResponse,
+    grpc_inference_service_server::GrpcInferenceService,
+    model_repository_parameter::ParameterChoice,
+};
+use hippocamp_telemetry::log::LogControl;
+use hippocamp_types::{Error, InferRequest, Responder, Timestamp};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status, Streaming};
+
+/// Metadata by which a client asks for errors on streams as statuses.
+const ERRORS_AS_STATUS: &str = "triton_grpc_error";
+
+/// The inference service.
+#[derive(Debug)]
+pub(crate) struct InferenceService {
+    pub(crate) server: Arc<InferenceServer>,
+    pub(crate) log: LogControl,
+    /// Cancelled when the front-end shuts down: streams read no further.
+    pub(crate) draining: CancellationToken,
+}
+
+type Answered<T> = Result<Response<T>, Status>;
+
+/// Answers `result`, as a status if it is an error.
+fn answer<T>(result: Result<T, Error>) -> Answered<T> {
+    match result {
+        Ok(message) => Ok(Response::new(message)),
+        Err(error) => Err(status::from_error(&error)),
+    }
+}
+
+/// A request that can be passed to the server.
+struct Decoded {
+    model_name: String,
+    version: Option<u64>,
+    request: InferRequest,
+    asked: Asked,
+}
+
+/// The model that `message` is for, with the version as the request names it.
+fn model_of(
+    server: &InferenceServer,
+    message: &ModelInferRequest,
+) -> Result<(Arc<ModelVersion>, Option<u64>), Error> {
+    let version = version::parse(&message.model_version)?;
+    Ok((server.model(&message.model_name, version)?, version))
+}
+
+fn decode(
+    message: ModelInferRequest,
+    (model, version): (&Arc<ModelVersion>, Option<u64>),
+    received: Timestamp,
+    responder: Responder,
+) -> Result<Decoded, Error> {
+    let model_name = message.model_name.clone();
+    let (request, mut asked) = convert::infer_request(message, &model.config, received, responder)?;
+    if !asked.classes.is_empty() {
+        asked.model = Some(Arc::clone(model));
+    }
+    Ok(Decoded { model_name, version, request, asked })
+}
+
+async fn infer(
+    server: &InferenceServer,
+    message: ModelInferRequest,
+) -> Result<ModelInferResponse, Error> {
+    let received = server.now();
+    let (model, version) = model_of(server, &message)?;
+    if model.config.decoupled {
+        return Err(Error::unsupported(
+            "ModelInfer RPC doesn't support models with decoupled transaction policy",
+        ));
+    }
+    let (responder, reply) = unary_reply();
+    let Decoded { model_name, version, request, asked } =
+        decode(message, (&model, version), received, responder)?;
+    drop(model);
+    server.infer(&model_name, version, request);
+    convert::infer_response(reply.await?, &asked)
+}
+
+/// Starts a request of a stream.
+fn start(server: &InferenceServer, message: ModelInferRequest) -> Answer {
+    let id = message.id.clone();
+    try_start(server, message).unwrap_or_else(|error| Answer::One(Single::refused(id, error)))
+}
+
+fn try_start(server: &InferenceServer, message: ModelInferRequest) -> Result<Answer, Error> {
+    let received = server.now();
+    let (model, version) = model_of(server, &message)?;
+    let (id, model_version) = (message.id.clone(), message.model_version.clone());
+    let infer = |responder| {
+        let Decoded { model_name, version, request, asked } =
+            decode(message, (&model, version), received, responder)?;
+        server.infer(&model_name, version, request);
+        Ok::<_, Error>(AskedOnStream { id, model_name, model_version, asked })
+    };
+    Ok(if model.config.decoupled {
+        let (responder, replies) = stream_reply();
+        let asked = infer(responder)?;
+        Answer::Many { replies, asked }
+    } else {
+        let (responder, reply) = unary_reply();
+        let asked = infer(responder)?;
+        Answer::One(Single::awaited(reply, asked))
+    })
+}
+
+#[tonic::async_trait]
+impl GrpcInferenceService for InferenceService {
+    async fn model_infer(
+        &self,
+        request: Request<ModelInferRequest>,
+    ) -> Answered<ModelInferResponse> {
+        answer(infer(&self.server, request.into_inner()).await)
+    }
+
+    type ModelStreamInferStream =
+        BoxStream<'static, Result<proto::ModelStreamInferResponse, Status>>;
+
+    async fn model_stream_infer(
+        &self,
+        request: Request<Streaming<ModelInferRequest>>,
+    ) -> Answered<Self::ModelStreamInferStream> {
+        let errors_end =
+            request.metadata().get(ERRORS_AS_STATUS).is_some_and(|value| value == "true");
+        let server = Arc::clone(&self.server);
+        let start = move |message| start(&server, message);
+        let draining = self.draining.clone().cancelled_owned();
+        Ok(Response::new(Box::pin(InferStream::new(
+            request.into_inner(),
+            start,
+            draining,
+            errors_end,
+        ))))
+    }
+
+    async fn server_live(
+        &self,
+        _: Request<proto::ServerLiveRequest>,
+    ) -> Answered<proto::ServerLiveResponse> {
+        Ok(Response::new(proto::ServerLiveResponse { live: self.server.is_live() }))
+    }
+
+    async fn server_ready(
+        &self,
+        _: Request<proto::ServerReadyRequest>,
+    ) -> Answered<proto::ServerReadyResponse> {
+        Ok(Response::new(proto::ServerReadyResponse { ready: self.server.is_ready() }))
+    }
+
+    async fn model_ready(
+        &self,
+        request: Request<proto::ModelReadyRequest>,
+    ) -> Answered<proto::ModelReadyResponse> {
+        let proto::ModelReadyRequest { name, version } = request.get_ref();
+        answer(version::parse(version).map(|version| proto::ModelReadyResponse {
+            ready: self.server.is_model_ready(name, version),
+        }))
+    }
+
+    async fn server_metadata(
+        &self,
+        _: Request<proto::ServerMetadataRequest>,
+    ) -> Answered<proto::ServerMetadataResponse> {
+        Ok(Response::new(describe::server(self.server.metadata())))
+    }
+
+    async fn model_metadata(
+        &self,
+        request: Request<proto::ModelMetadataRequest>,
+    ) -> Answered<proto::ModelMetadataResponse> {
+        let proto::ModelMetadataRequest { name, version } = request.get_ref();
+        let metadata =
+            version::parse(version).and_then(|version| self.server.model_metadata(name, version));
+        answer(metadata.map(describe::model))
+    }
+
+    async fn model_config(
+        &self,
+        request: Request<proto::ModelConfigRequest>,
+    ) -> Answered<proto::ModelConfigResponse> {
+        let proto::ModelConfigRequest { name, version } = request.get_ref();
+        let model = version::parse(version).and_then(|version| self.server.model(name, version));
+        answer(model.map(|model| proto::ModelConfigResponse {
+            config: Some(model.config.raw.as_ref().clone()),
+        }))
+    }
+
+    async fn model_statistics(
+        &self,
+        request: Request<proto::ModelStatisticsRequest>,
+    ) -> Answered<proto::ModelStatisticsResponse> {
+        let proto::ModelStatisticsRequest { name, version } = request.get_ref();
+        let name = (!name.is_empty()).then_some(name.as_str());
+        let reports =
+            version::parse(version).and_then(|version| self.server.statistics(name, version));
+        answer(reports.map(|reports| describe::statistics(&reports)))
+    }
+
+    async fn repository_index(
+        &self,
+        request: Request<proto::RepositoryIndexRequest>,
+    ) -> Answered<proto::RepositoryIndexResponse> {
+        let request = request.get_ref();
+        let index = match the_repository(&request.repository_name) {
+            Ok(()) => self.server.index(request.ready).await,
+            Err(error) => Err(error),
+        };
+        answer(index.map(describe::index))
+    }
+
+    async fn repository_model_load(
+        &self,
+        request: Request<proto::RepositoryModelLoadRequest>,
+    ) -> Answered<proto::RepositoryModelLoadResponse> {
+        let request = request.into_inner();
+        let overrides = the_repository(&request.repository_name)
+            .and_then(|()| load_overrides(request.parameters));
+        let loaded = match overrides {
+            Ok(overrides) => self.server.load(&request.model_name, overrides).await,
+            Err(error) => Err(error),
+        };
+        answer(loaded.map(|()| proto::RepositoryModelLoadResponse {}))
+    }
+
+    async fn repository_model_unload(
+        &self,
+        request: Request<proto::RepositoryModelUnloadRequest>,
+    ) -> Answered<proto::RepositoryModelUnloadResponse> {
+        let request = request.get_ref();
+        let dependents = the_repository(&request.repository_name)
+            .and_then(|()| unload_dependents(&request.parameters));
+        let unloaded = match dependents {
+            Ok(dependents) => self.server.unload(&request.model_name, dependents).await,
+            Err(error) => Err(error),
+        };
+        answer(unloaded.map(|()| proto::RepositoryModelUnloadResponse {}))
+    }
+
+    async fn system_shared_memory_status(
+        &self,
+        request: Request<proto::SystemSharedMemoryStatusRequest>,
+    ) -> Answered<proto::SystemSharedMemoryStatusResponse> {
+        answer(match request.get_ref().name.as_str() {
+            "" => Ok(proto::SystemSharedMemoryStatusResponse::default()),
+            region => Err(unknown_region_of("system", region)),
+        })
+    }
+
+    async fn system_shared_memory_register(
+        &self,
+        request: Request<proto::SystemSharedMemoryRegisterRequest>,
+    ) -> Answered<proto::SystemSharedMemoryRegisterResponse> {
+        answer(Err(registration_unsupported("system", &request.get_ref().name)))
+    }
+
+    async fn system_shared_memory_unregister(
+        &self,
+        _: Request<proto::SystemSharedMemoryUnregisterRequest>,
+    ) -> Answered<proto::SystemSharedMemoryUnregisterResponse> {
+        // No region is registered: none is left afterwards.
+        Ok(Response::new(proto::SystemSharedMemoryUnregisterResponse {}))
+    }
+
+    async fn cuda_shared_memory_status(
+        &self,
+        request: Request<proto::CudaSharedMemoryStatusRequest>,
+    ) -> Answered<proto::CudaSharedMemoryStatusResponse> {
+        answer(match request.get_ref().name.as_str() {
+            "" => Ok(proto::CudaSharedMemoryStatusResponse::default()),
+            region => Err(unknown_region_of("cuda", region)),
+        })
+    }
+
+    async fn cuda_shared_memory_register(
+        &self,
+        request: Request<proto::CudaSharedMemoryRegisterRequest>,
+    ) -> Answered<proto::CudaSharedMemoryRegisterResponse> {
+        answer(Err(registration_unsupported("CUDA", &request.get_ref().name)))
+    }
+
+    async fn cuda_shared_memory_unregister(
+        &self,
+        _: Request<proto::CudaSharedMemoryUnregisterRequest>,
+    ) -> Answered<proto::CudaSharedMemoryUnregisterResponse> {
+        Ok(Response::new(proto::CudaSharedMemoryUnregisterResponse {}))
+    }
+
+    async fn trace_setting(
+        &self,
+        request: Request<proto::TraceSettingRequest>,
+    ) -> Answered<proto::TraceSettingResponse> {
+        let request = request.get_ref();
+        let model = request.model_name.as_str();
+        answer(if !model.is_empty() && !self.server.is_model_ready(model, None) {
+            Err(Error::invalid(format!("Request for unknown model : {model}")))
+        } else {
+            settings::trace(&request.settings)
+        })
+    }
+
+    async fn log_settings(
+        &self,
+        request: Request<proto::LogSettingsRequest>,
+    ) -> Answered<proto::LogSettingsResponse> {
+        answer(settings::log(&request.get_ref().settings, &self.log))
+    }
+}
+
+/// There is one repository, and it has no name.
+fn the_repository(name: &str) -> Result<(), Error> {
+    if name.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::unsupported("'repository_name' specification is not supported"))
+    }
+}
+
+type RepositoryParameters = std::collections::BTreeMap<String, proto::ModelRepositoryParameter>;
+
+fn load_overrides(parameters: RepositoryParameters) -> Result<LoadOverrides, Error> {
+    let mut overrides = LoadOverrides::default();
+    for (name, parameter) in parameters {
+        let wrong_type = |expected| {
+            Error::invalid(format!(
+                "invalid value type for load parameter '{name}', expected {expected}."
+            ))
+        };
+        if name == "config" {
+            let Some(ParameterChoice::StringParam(config)) = parameter.parameter_choice else {
+                return Err(wrong_type("string_param"));
+            };
+            overrides.config = Some(config);
+        } else if name.starts_with("file:") {
+            let Some(ParameterChoice::BytesParam(contents)) = parameter.parameter_choice else {
+                return Err(wrong_type("bytes_param"));
+            };
+            overrides.files.push((name, contents));
+        } else {
+            return Err(Error::invalid(format!("unrecognized load parameter '{name}'.")));
+        }
+    }
+    Ok(overrides)
+}
+
+fn unload_dependents(parameters: &RepositoryParameters) -> Result<bool, Error> {
+    match parameters.get("unload_dependents").map(|parameter| &parameter.parameter_choice) {
+        None => Ok(false),
+        Some(Some(ParameterChoice::BoolParam(unload))) => Ok(*unload),
+        Some(_other) => Err(Error::invalid(
+            "invalid value type for 'unload_dependents' parameter, expected bool_param.",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    fn parameters<const N: usize>(pairs: [(&str, ParameterChoice); N]) -> RepositoryParameters {
+        pairs
+            .into_iter()
+            .map(|(name, choice)| {
+                (
+                    name.to_owned(),
+                    proto::ModelRepositoryParameter { parameter_choice: Some(choice) },
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn load_parameters() {
+        use ParameterChoice::{BoolParam, BytesParam, StringParam};
+        let contents = Bytes::from_static(b"onnx");
+        let overrides = load_overrides(parameters([
+            ("config", StringParam("{}".into())),
+            ("file:1/model.onnx", BytesParam(contents.clone())),
+        ]))
+        .unwrap();
+        assert_eq!(overrides.config.as_deref(), Some("{}"));
+        assert_eq!(overrides.files, [("file:1/model.onnx".to_owned(), contents)]);
+
+        let check = |name, choice, expect: &str| {
+            assert_eq!(load_overrides(parameters([(name, choice)])).unwrap_err().message(), expect);
+        };
+        check(
+            "config",
+            BoolParam(true),
+            "invalid value type for load parameter 'config', expected string_param.",
+        );
+        check(
+            "file:1/m",
+            StringParam("x".into()),
+            "invalid value type for load parameter 'file:1/m', expected bytes_param.",
+        );
+        check("other", BoolParam(true), "unrecognized load parameter 'other'.");
+    }
+
+    #[test]
+    fn unload_parameters() {
+        use ParameterChoice::{BoolParam, Int64Param};
+        assert_eq!(unload_dependents(&parameters([])), Ok(false));
+        assert_eq!(
+            unload_dependents(&parameters([("unload_dependents", BoolParam(true))])),
+            Ok(true)
+        );
+        assert_eq!(
+            unload_dependents(&parameters([("unload_dependents", Int64Param(1))]))
+                .unwrap_err()
+                .message(),
+            "invalid value type for 'unload_dependents' parameter, expected bool_param."
+        );
+    }
+
+    #[test]
+    fn only_the_nameless_repository_is_there() {
+        assert_eq!(the_repository(""), Ok(()));
+        assert_eq!(
+            the_repository("r").unwrap_err().code(),
+            hippocamp_types::ErrorCode::Unsupported
+        );
+    }
+}

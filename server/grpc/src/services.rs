@@ -1,0 +1,90 @@
+//! Which service a call is for. The inference service comes first and without a router: its calls
+//! are the ones that count.
+
+use crate::{
+    health::HealthService,
+    options::{GrpcOptions, MAX_MESSAGE_BYTES},
+    service::InferenceService,
+};
+use futures_util::future::BoxFuture;
+use hippocamp_core::InferenceServer;
+use hippocamp_proto::{
+    FILE_DESCRIPTOR_SET, health::health_server::HealthServer,
+    inference::grpc_inference_service_server::GrpcInferenceServiceServer,
+};
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::{body::Body, codec::CompressionEncoding, service::Routes};
+use tower::Service;
+
+const INFERENCE: &str = "/inference.GRPCInferenceService/";
+const HEALTH: &str = "/grpc.health.v1.Health/";
+
+/// All services of the front-end; an unknown one is answered UNIMPLEMENTED.
+#[derive(Clone, Debug)]
+pub struct Services {
+    inference: GrpcInferenceServiceServer<InferenceService>,
+    health: HealthServer<HealthService>,
+    reflection: Routes,
+}
+
+impl Services {
+    /// The services of `server`. Once `draining` is cancelled, calls that could go on for ever end
+    /// by themselves.
+    pub fn new(
+        server: Arc<InferenceServer>,
+        options: &GrpcOptions,
+        draining: CancellationToken,
+    ) -> Self {
+        let health = HealthService { server: Arc::clone(&server), draining: draining.clone() };
+        let inference = InferenceService { server, log: options.log.clone(), draining };
+        let mut inference = GrpcInferenceServiceServer::new(inference)
+            .max_decoding_message_size(MAX_MESSAGE_BYTES)
+            .max_encoding_message_size(MAX_MESSAGE_BYTES)
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Deflate);
+        if options.compress_responses {
+            inference = inference
+                .send_compressed(CompressionEncoding::Gzip)
+                .send_compressed(CompressionEncoding::Deflate);
+        }
+        Self { inference, health: HealthServer::new(health), reflection: reflection() }
+    }
+}
+
+/// Reflection, in both versions of its protocol that clients speak.
+fn reflection() -> Routes {
+    let builder = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+    };
+    let fine = "descriptors written by our build script decode";
+    Routes::new(builder().build_v1().expect(fine))
+        .add_service(builder().build_v1alpha().expect(fine))
+        .prepare()
+}
+
+impl Service<http::Request<Body>> for Services {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let path = request.uri().path();
+        if path.starts_with(INFERENCE) {
+            self.inference.call(request)
+        } else if path.starts_with(HEALTH) {
+            self.health.call(request)
+        } else {
+            Box::pin(self.reflection.call(request))
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! What a user may say: flags under Triton's names, and the same settings in `hippocamp.toml`.
+//! Plain data; [`crate::settings`] makes sense of it.
+
+use crate::flag::boolean;
+use clap::Parser;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Serves a model repository over the Triton / KServe v2 protocol (HTTP and gRPC).
+///
+/// A model repository is a directory of models: `<model>/config.pbtxt` and `<model>/<version>/...`.
+/// An ONNX model needs no configuration: `<model>/1/model.onnx` is enough.
+///
+/// Flags have the names and defaults of tritonserver's. Every flag can stand in hippocamp.toml under
+/// its own name (`http-port = 8000`); a flag on the command line wins.
+#[derive(Clone, Debug, Default, Parser, Serialize, Deserialize)]
+#[command(version, max_term_width = 100)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub(crate) struct Arguments {
+    /// Settings file [default: hippocamp.toml, if it is there]
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+
+    /// Directory of models; may be given several times
+    #[arg(long, alias = "model-store", value_name = "DIR", help_heading = "Models")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub model_repository: Vec<PathBuf>,
+
+    /// How models come and go: "none" loads all at start-up; in "explicit" load and unload calls decide
+    #[arg(long, value_name = "MODE", help_heading = "Models")]
+    pub model_control_mode: Option<ControlMode>,
+
+    /// In control mode explicit: load this model at start-up, "*" for all; may be given several times
+    #[arg(long, value_name = "MODEL", help_heading = "Models")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub load_model: Vec<String>,
+
+    /// Use configs/<NAME>.pbtxt of the models that have it
+    #[arg(long, value_name = "NAME", help_heading = "Models")]
+    pub model_config_name: Option<String>,
+
+    /// Models that are loaded at the same time [default: 4]
+    #[arg(long, value_name = "N", help_heading = "Models")]
+    pub model_load_thread_count: Option<usize>,
+
+    /// Do not complete model configurations from the model files
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    pub disable_auto_complete_config: Option<bool>,
+
+    /// Exit if a model fails to load at start-up; otherwise serve the rest [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    pub exit_on_error: Option<bool>,
+
+    /// Requests that may wait for a model whose configuration sets no max_queue_size; more are
+    /// refused with 503 [default: 10000]
+    #[arg(long, value_name = "N", help_heading = "Models")]
+    pub max_queue_size: Option<usize>,
+
+    /// Directory of backends: <DIR>/<name>/libtriton_<name>.so [default: /opt/tritonserver/backends]
+    #[arg(long, value_name = "DIR", help_heading = "Backends")]
+    pub backend_directory: Option<PathBuf>,
+
+    /// A setting for one backend, or (without "<BACKEND>,") for all; may be given several times
+    #[arg(long, value_name = "[BACKEND,]KEY=VALUE", help_heading = "Backends")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub backend_config: Vec<String>,
+
+    /// Name of this server in its metadata [default: triton]
+    #[arg(long, value_name = "NAME", help_heading = "Server")]
+    pub id: Option<String>,
+
+    /// Report ready only if every model is [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Server")]
+    pub strict_readiness: Option<bool>,
+
+    /// On SIGTERM: seconds to wait for requests in flight [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Server")]
+    pub exit_timeout_secs: Option<u64>,
+
+    /// On SIGTERM: seconds to go on serving while readiness is already false, so that load balancers
+    /// notice [default: 0]
+    #[arg(long, value_name = "SECONDS", help_heading = "Server")]
+    pub exit_delay_secs: Option<u64>,
+
+    /// Serve HTTP [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "HTTP")]
+    pub allow_http: Option<bool>,
+
+    /// Address to listen on [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS", help_heading = "HTTP")]
+    pub http_address: Option<String>,
+
+    /// Port to listen on, 0 for any free one [default: 8000]
+    #[arg(long, value_name = "PORT", help_heading = "HTTP")]
+    pub http_port: Option<u16>,
+
+    /// Threads that serve the sockets of all protocols [default: one per core]
+    #[arg(long, value_name = "N", help_heading = "HTTP")]
+    pub http_thread_count: Option<usize>,
+
+    /// Largest request body in bytes, also after decompression [default: 67108864]
+    #[arg(long, value_name = "BYTES", help_heading = "HTTP")]
+    pub http_max_input_size: Option<usize>,
+
+    /// Serve gRPC [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "gRPC")]
+    pub allow_grpc: Option<bool>,
+
+    /// Address to listen on [default: 0.0.0.0]
+    #[arg(long, value_name = "ADDRESS", help_heading = "gRPC")]
+    pub grpc_address: Option<String>,
+
+    /// Port to listen on, 0 for any free one [default: 8001]
+    #[arg(long, value_name = "PORT", help_heading = "gRPC")]
+    pub grpc_port: Option<u16>,
+
+    /// Milliseconds between keepalive pings [default: 7200000]
+    #[arg(long, value_name = "MS", help_heading = "gRPC")]
+    pub grpc_keepalive_time: Option<u64>,
+
+    /// Milliseconds to wait for the answer to a ping [default: 20000]
+    #[arg(long, value_name = "MS", help_heading = "gRPC")]
+    pub grpc_keepalive_timeout: Option<u64>,
+
+    /// Milliseconds after which a connection is closed gracefully [default: never]
+    #[arg(long, value_name = "MS", help_heading = "gRPC")]
+    pub grpc_max_connection_age: Option<u64>,
+
+    /// Milliseconds after that until the connection is cut [default: never]
+    #[arg(long, value_name = "MS", help_heading = "gRPC")]
+    pub grpc_max_connection_age_grace: Option<u64>,
+
+    /// Compress responses for clients that accept it: none, low, medium or high [default: none]
+    #[arg(long, value_name = "LEVEL", help_heading = "gRPC")]
+    pub grpc_infer_response_compression_level: Option<String>,
+
+    /// Serve Prometheus metrics [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Metrics")]
+    pub allow_metrics: Option<bool>,
+
+    /// Address to listen on [default: that of HTTP]
+    #[arg(long, value_name = "ADDRESS", help_heading = "Metrics")]
+    pub metrics_address: Option<String>,
+
+    /// Port to listen on, 0 for any free one [default: 8002]
+    #[arg(long, value_name = "PORT", help_heading = "Metrics")]
+    pub metrics_port: Option<u16>,
+
+    /// Show processor and memory of the machine [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Metrics")]
+    pub allow_cpu_metrics: Option<bool>,
+
+    /// Milliseconds between two looks at the machine, at least [default: 2000]
+    #[arg(long, value_name = "MS", help_heading = "Metrics")]
+    pub metrics_interval_ms: Option<u64>,
+
+    /// Which latencies to show: counter_latencies=BOOL, histogram_latencies=BOOL (Triton's),
+    /// latency_histograms=BOOL (ours, of every model); may be given several times
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Metrics")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub metrics_config: Vec<String>,
+
+    /// Level of verbose messages, 0 for none [default: 0]
+    #[arg(long, value_name = "LEVEL", num_args = 0..=1, default_missing_value = "1", help_heading = "Logging")]
+    pub log_verbose: Option<u32>,
+
+    /// Log info messages [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Logging")]
+    pub log_info: Option<bool>,
+
+    /// Log warnings [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Logging")]
+    pub log_warning: Option<bool>,
+
+    /// Log errors [default: true]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Logging")]
+    pub log_error: Option<bool>,
+
+    /// Format of timestamps: "default" or "ISO8601" [default: default]
+    #[arg(long, value_name = "FORMAT", help_heading = "Logging")]
+    pub log_format: Option<String>,
+
+    /// Log into this file instead of the standard error stream
+    #[arg(long, value_name = "FILE", help_heading = "Logging")]
+    pub log_file: Option<String>,
+}
+
+/// `--model-control-mode`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum ControlMode {
+    /// Everything is loaded at start-up.
+    #[default]
+    None,
+    /// Load and unload calls decide.
+    Explicit,
+}

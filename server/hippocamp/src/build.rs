@@ -1,0 +1,31 @@
+//! Settings become a server: the backends that are linked in, the host, the core.
+
+use crate::settings::Settings;
+use hippocamp_backend::backend;
+use hippocamp_backend_host::{BackendHost, HostOptions};
+use hippocamp_core::InferenceServer;
+use hippocamp_telemetry::Metrics;
+use hippocamp_types::MonotonicClock;
+use std::sync::Arc;
+
+/// A server that has loaded nothing yet.
+pub(crate) fn server(settings: &Settings) -> Arc<InferenceServer> {
+    let clock = Arc::new(MonotonicClock);
+    let host = BackendHost::new(HostOptions {
+        backend_directory: settings.backend_directory.clone(),
+        backend_config: settings.backend_config.clone(),
+        builtin: vec![
+            ("identity", backend!(hippocamp_identity::Identity)),
+            ("tract", backend!(hippocamp_tract::Tract)),
+        ],
+        // ONNX models that come from Triton name its ONNX Runtime backend.
+        aliases: vec![("onnxruntime".to_owned(), "tract".to_owned())],
+        clock: clock.clone(),
+    });
+    Arc::new(InferenceServer::new(
+        settings.server.clone(),
+        host,
+        Arc::new(Metrics::new(settings.metrics_options.clone())),
+        clock,
+    ))
+}

@@ -1,0 +1,160 @@
+//! Runs the server: sockets first, so that a busy port is told at once and liveness answers while
+//! models load; then the models; then the ready line; on a signal, drain and stop.
+
+use crate::{
+    build,
+    endpoint::{self, bind, reachable},
+    settings::Settings,
+};
+use anyhow::{Context as _, bail};
+use hippocamp_core::InferenceServer;
+use hippocamp_grpc::GrpcOptions;
+use hippocamp_http::HttpOptions;
+use hippocamp_telemetry::log;
+use std::{
+    io::Write as _,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::{
+    runtime,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+    task::JoinSet,
+};
+
+/// Serves until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Why the server could not start, or did not end well.
+pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+    runtime::Builder::new_multi_thread()
+        .worker_threads(settings.threads)
+        .thread_name("hippocamp-io")
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve sockets")?
+        .block_on(serve(settings))
+}
+
+async fn serve(settings: Settings) -> anyhow::Result<()> {
+    let log = log::init(settings.log.clone())?;
+    let (stop, stopping) = watch::channel(false);
+    let server = build::server(&settings);
+    let mut endpoints = JoinSet::new();
+    let mut ready = "ready".to_owned();
+    let stopped = || {
+        let mut stopping = stopping.clone();
+        async move {
+            // An error means that `stop` is gone, which is the same.
+            drop(stopping.wait_for(|stop| *stop).await);
+        }
+    };
+    if let Some(listen) = settings.http {
+        let listener = bind(listen).await?;
+        ready += &format!(" http={}", reachable(&listener)?);
+        let options = HttpOptions { max_input_size: settings.max_input_size, log: log.clone() };
+        let router = hippocamp_http::router(Arc::clone(&server), options);
+        endpoints.spawn(endpoint::serve(listener, router, stopped(), settings.exit_timeout));
+    }
+    if let Some(listen) = settings.grpc {
+        let listener = bind(listen).await?;
+        ready += &format!(" grpc={}", reachable(&listener)?);
+        let options = GrpcOptions {
+            keepalive: settings.grpc_keepalive,
+            compress_responses: settings.grpc_compress_responses,
+            log: log.clone(),
+        };
+        let served = hippocamp_grpc::serve(listener, Arc::clone(&server), options, stopped());
+        endpoints.spawn(async move {
+            if let Err(error) = served.await {
+                tracing::error!(%error, "the gRPC endpoint ended");
+            }
+        });
+    }
+    if let Some(listen) = settings.metrics {
+        let listener = bind(listen).await?;
+        ready += &format!(" metrics={}", reachable(&listener)?);
+        let server = Arc::clone(&server);
+        let router = hippocamp_http::metrics_router(Arc::new(move || server.metrics()));
+        endpoints.spawn(endpoint::serve(listener, router, stopped(), settings.exit_timeout));
+    }
+
+    let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupted = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut signalled = async move || {
+        tokio::select! {
+            _ = terminated.recv() => "SIGTERM",
+            _ = interrupted.recv() => "SIGINT",
+        }
+    };
+    let started = start(Arc::clone(&server), settings.exit_on_error);
+    tokio::select! {
+        started = started => started?,
+        name = signalled() => bail!("{name} while models were loading"),
+    }
+    announce(&ready)?;
+
+    let name = signalled().await;
+    tracing::info!(signal = name, "shutting down");
+    let ended = tokio::select! {
+        ended = shut_down(&settings, &server, &stop, endpoints) => ended,
+        name = signalled() => bail!("second signal ({name}): exiting at once"),
+    };
+    ended
+}
+
+/// Loads the models; an error if one fails and `exit_on_error` is set.
+async fn start(server: Arc<InferenceServer>, exit_on_error: bool) -> anyhow::Result<()> {
+    let failed = tokio::task::spawn_blocking(move || server.start())
+        .await
+        .context("loading the models panicked")??;
+    if failed.is_empty() || !exit_on_error {
+        return Ok(());
+    }
+    let reasons: Vec<String> =
+        failed.iter().map(|(name, error)| format!("\n  {name}: {error}")).collect();
+    bail!(
+        "failed to load {} of the models; mend or remove them, or serve the others with --exit-on-error=false:{}",
+        failed.len(),
+        reasons.concat()
+    )
+}
+
+/// The one line on standard output: whoever started the server learns its ports from it.
+fn announce(ready: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{ready}")
+        .and_then(|()| stdout.flush())
+        .context("cannot write the ready line")?;
+    tracing::info!("{ready}");
+    Ok(())
+}
+
+async fn shut_down(
+    settings: &Settings,
+    server: &Arc<InferenceServer>,
+    stop: &watch::Sender<bool>,
+    mut endpoints: JoinSet<()>,
+) -> anyhow::Result<()> {
+    #[expect(clippy::disallowed_methods, reason = "measures one shutdown, not a queue")]
+    let deadline = Instant::now() + settings.exit_timeout + settings.exit_delay;
+    let left = move || deadline.saturating_duration_since(Instant::now());
+    let drained = server.drain(settings.exit_delay, settings.exit_timeout).await;
+    stop.send_replace(true);
+    let closed = tokio::time::timeout(left().max(Duration::from_millis(100)), async {
+        while endpoints.join_next().await.is_some() {}
+    });
+    let closed = closed.await.is_ok();
+    let server = Arc::clone(server);
+    let stopped =
+        tokio::task::spawn_blocking(move || server.stop(left().max(Duration::from_millis(100))))
+            .await
+            .context("stopping the models panicked")?;
+    if !(drained && closed && stopped) {
+        bail!(
+            "requests were still in flight when the exit timeout ran out (see --exit-timeout-secs)"
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,449 @@
+//! The schemas of the document. The types here only describe; what is read and written is in
+//! `codec` and `routes`.
+
+use serde_json::Value;
+use std::collections::BTreeMap;
+use utoipa::{
+    ToSchema,
+    openapi::{Components, ComponentsBuilder},
+};
+
+/// All of them.
+pub(super) fn components() -> Components {
+    ComponentsBuilder::new()
+        .schema_from::<Error>()
+        .schema_from::<ServerLive>()
+        .schema_from::<ServerReady>()
+        .schema_from::<ModelReady>()
+        .schema_from::<ServerMetadata>()
+        .schema_from::<ModelMetadata>()
+        .schema_from::<TensorMetadata>()
+        .schema_from::<ModelConfig>()
+        .schema_from::<InferRequest>()
+        .schema_from::<RequestInput>()
+        .schema_from::<InputParameters>()
+        .schema_from::<RequestOutput>()
+        .schema_from::<OutputParameters>()
+        .schema_from::<InferResponse>()
+        .schema_from::<ResponseOutput>()
+        .schema_from::<BinaryData>()
+        .schema_from::<GenerateRequest>()
+        .schema_from::<GenerateResponse>()
+        .schema_from::<ModelStatistics>()
+        .schema_from::<VersionStatistics>()
+        .schema_from::<InferenceStatistics>()
+        .schema_from::<BatchStatistics>()
+        .schema_from::<Duration>()
+        .schema_from::<IndexRequest>()
+        .schema_from::<RepositoryIndex>()
+        .schema_from::<IndexEntry>()
+        .schema_from::<LoadRequest>()
+        .schema_from::<UnloadRequest>()
+        .schema_from::<UnloadParameters>()
+        .schema_from::<LogSettings>()
+        .schema_from::<TraceSetting>()
+        .schema_from::<SharedMemoryStatus>()
+        .schema_from::<OpenApi>()
+        .build()
+}
+
+/// An error.
+#[derive(ToSchema)]
+#[schema(example = json!({"error": "Request for unknown model: 'nope' is not found"}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct Error {
+    /// What was expected, what came, what to do.
+    error: String,
+}
+
+/// Liveness.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ServerLive {
+    /// Whether the server runs.
+    live: bool,
+}
+
+/// Readiness.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ServerReady {
+    /// Whether the server takes requests.
+    ready: bool,
+}
+
+/// Readiness of a model.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "simple", "ready": true}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ModelReady {
+    /// The model.
+    name: String,
+    /// Always true; 400 otherwise.
+    ready: bool,
+}
+
+/// What the server is.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "triton", "version": "0.1.0", "extensions": ["classification", "model_repository", "binary_tensor_data"]}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ServerMetadata {
+    /// `--id`.
+    name: String,
+    /// The server's version.
+    version: String,
+    /// Protocol extensions that work.
+    extensions: Vec<String>,
+}
+
+/// What a model is.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "simple", "versions": ["1"], "platform": "onnxruntime_onnx", "inputs": [{"name": "INPUT0", "datatype": "INT32", "shape": [-1, 16]}], "outputs": [{"name": "OUTPUT0", "datatype": "INT32", "shape": [-1, 16]}]}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ModelMetadata {
+    /// The model.
+    name: String,
+    /// Versions that serve, ascending.
+    versions: Vec<String>,
+    /// Platform or backend.
+    platform: String,
+    /// Inputs.
+    inputs: Vec<TensorMetadata>,
+    /// Outputs.
+    outputs: Vec<TensorMetadata>,
+}
+
+/// What an input or output is.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct TensorMetadata {
+    /// The tensor.
+    name: String,
+    /// BOOL, UINT8 to UINT64, INT8 to INT64, FP16, BF16, FP32, FP64 or BYTES.
+    datatype: String,
+    /// With the batch dimension where the model has one; -1 is any size.
+    shape: Vec<i64>,
+}
+
+/// A model configuration: Triton's `ModelConfig` as JSON.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "simple", "platform": "onnxruntime_onnx", "max_batch_size": 8}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ModelConfig {
+    /// The model.
+    name: String,
+    /// Platform.
+    platform: String,
+    /// Backend.
+    backend: String,
+    /// 0: no batch dimension.
+    max_batch_size: i32,
+    /// Inputs.
+    input: Vec<Value>,
+    /// Outputs.
+    output: Vec<Value>,
+}
+
+/// A request to a model.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "1", "inputs": [{"name": "INPUT0", "datatype": "INT32", "shape": [1, 2], "data": [1, 2]}], "outputs": [{"name": "OUTPUT0"}]}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct InferRequest {
+    /// Given back in the response.
+    id: Option<String>,
+    /// `sequence_id`, `sequence_start`, `sequence_end`, `priority`, `timeout` (microseconds), `binary_data_output` (outputs that do not say are returned in binary); others travel to the backend.
+    parameters: Option<BTreeMap<String, Value>>,
+    /// Every input of the model that is not optional.
+    inputs: Vec<RequestInput>,
+    /// The outputs that are wanted; all of them if left out or empty.
+    outputs: Option<Vec<RequestOutput>>,
+}
+
+/// An input: `data`, or `binary_data_size` in its parameters.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct RequestInput {
+    /// The input.
+    name: String,
+    /// As in the metadata.
+    datatype: String,
+    /// Every size fixed, the batch dimension first where the model has one.
+    shape: Vec<u64>,
+    /// How the data comes if not in `data`.
+    parameters: Option<InputParameters>,
+    /// The elements, row by row, flat or nested. `NaN`, `Infinity` and `-Infinity` are taken. Not for FP16 and BF16.
+    data: Option<Vec<Value>>,
+}
+
+/// Parameters of an input.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct InputParameters {
+    /// Bytes behind the JSON that are this input's.
+    binary_data_size: Option<u64>,
+}
+
+/// An output that is wanted.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct RequestOutput {
+    /// The output.
+    name: String,
+    /// How it is wanted.
+    parameters: Option<OutputParameters>,
+}
+
+/// Parameters of an output.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct OutputParameters {
+    /// Return it in binary.
+    binary_data: Option<bool>,
+    /// Return the so many largest values as `value:index[:label]`.
+    classification: Option<u32>,
+}
+
+/// What a model answers.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "1", "model_name": "simple", "model_version": "1", "outputs": [{"name": "OUTPUT0", "datatype": "INT32", "shape": [1, 2], "data": [1, 2]}]}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct InferResponse {
+    /// The request's, if it had one.
+    id: Option<String>,
+    /// The model.
+    model_name: String,
+    /// The version that answered.
+    model_version: String,
+    /// Parameters set by the backend.
+    parameters: Option<BTreeMap<String, Value>>,
+    /// Outputs.
+    outputs: Vec<ResponseOutput>,
+}
+
+/// An output: `data`, or `binary_data_size` in its parameters.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ResponseOutput {
+    /// The output.
+    name: String,
+    /// As in the metadata; BYTES for classes.
+    datatype: String,
+    /// Its shape.
+    shape: Vec<i64>,
+    /// In binary.
+    parameters: Option<BinaryData>,
+    /// The elements, row by row, flat. `NaN`, `Infinity` and `-Infinity` are what they are.
+    data: Option<Vec<Value>>,
+}
+
+/// Where an output's bytes are.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct BinaryData {
+    /// Bytes behind the JSON that are this output's.
+    binary_data_size: u64,
+}
+
+/// Inputs by name, a value or a list of them; other keys are parameters.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "1", "text_input": "a film about the sea", "parameters": {"top_k": 5}}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct GenerateRequest {
+    /// Given back in the response.
+    id: Option<String>,
+    /// Further parameters.
+    parameters: Option<BTreeMap<String, Value>>,
+}
+
+/// Outputs by name: a value where there is one element, a list otherwise.
+#[derive(ToSchema)]
+#[schema(example = json!({"id": "1", "model_name": "m", "model_version": "1", "text_output": "an answer"}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct GenerateResponse {
+    /// The request's, if it had one.
+    id: Option<String>,
+    /// The model.
+    model_name: String,
+    /// The version that answered.
+    model_version: String,
+}
+
+/// Statistics of models.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct ModelStatistics {
+    /// By name and version.
+    model_stats: Vec<VersionStatistics>,
+}
+
+/// Statistics of one version.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct VersionStatistics {
+    /// The model.
+    name: String,
+    /// Its version.
+    version: String,
+    /// Milliseconds since the epoch; 0 for never.
+    last_inference: u64,
+    /// Rows inferred.
+    inference_count: u64,
+    /// Executions; fewer than rows where batches were formed.
+    execution_count: u64,
+    /// Where the time of requests went.
+    inference_stats: InferenceStatistics,
+    /// Of decoupled models; empty here.
+    response_stats: BTreeMap<String, Value>,
+    /// Executions by batch size.
+    batch_stats: Vec<BatchStatistics>,
+    /// Empty here.
+    memory_usage: Vec<Value>,
+}
+
+/// Where the time of requests went.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct InferenceStatistics {
+    /// Successful requests, end to end.
+    success: Duration,
+    /// Failed requests.
+    fail: Duration,
+    /// Waiting in the queue.
+    queue: Duration,
+    /// Gathering inputs.
+    compute_input: Duration,
+    /// Computing.
+    compute_infer: Duration,
+    /// Writing outputs.
+    compute_output: Duration,
+    /// Answers from the response cache.
+    cache_hit: Duration,
+    /// Look-ups that found nothing.
+    cache_miss: Duration,
+}
+
+/// Executions of one batch size.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct BatchStatistics {
+    /// Rows in the batch.
+    batch_size: u64,
+    /// Gathering inputs.
+    compute_input: Duration,
+    /// Computing.
+    compute_infer: Duration,
+    /// Writing outputs.
+    compute_output: Duration,
+}
+
+/// How often, and how long in all.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct Duration {
+    /// Events.
+    count: u64,
+    /// Sum of their durations in nanoseconds.
+    ns: u64,
+}
+
+/// Which models the index lists.
+#[derive(ToSchema)]
+#[schema(example = json!({"ready": true}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct IndexRequest {
+    /// Only those that serve.
+    ready: Option<bool>,
+}
+
+/// A model version, or a model that was never loaded.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "simple", "version": "1", "state": "READY"}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct IndexEntry {
+    /// The model.
+    name: String,
+    /// Left out for a model that was never loaded.
+    version: Option<String>,
+    /// READY, UNAVAILABLE, LOADING or UNLOADING.
+    state: Option<String>,
+    /// Why it is in this state.
+    reason: Option<String>,
+}
+
+/// How a model is to be loaded.
+#[derive(ToSchema)]
+#[schema(example = json!({"parameters": {"config": "{\"max_batch_size\": 4}"}}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct LoadRequest {
+    /// `config`: a model configuration as a string of JSON, used instead of that in the repository. `file:<version>/<name>`: contents in base64, used instead of the repository's files.
+    parameters: Option<BTreeMap<String, String>>,
+}
+
+/// How a model is to be unloaded.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct UnloadRequest {
+    /// What else goes.
+    parameters: Option<UnloadParameters>,
+}
+
+/// What else goes.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct UnloadParameters {
+    /// With an ensemble, unload the models it is made of.
+    unload_dependents: Option<bool>,
+}
+
+/// Settings of the log.
+#[derive(ToSchema)]
+#[schema(example = json!({"log_info": true, "log_verbose_level": 0}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct LogSettings {
+    /// Where to; empty for standard error. Cannot be changed.
+    log_file: Option<String>,
+    /// Log what is worth knowing.
+    log_info: Option<bool>,
+    /// Log warnings.
+    log_warning: Option<bool>,
+    /// Log errors.
+    log_error: Option<bool>,
+    /// 0: none; more tells more.
+    log_verbose_level: Option<u32>,
+    /// `default` or `ISO8601`.
+    log_format: Option<String>,
+}
+
+/// Settings of the trace.
+#[derive(ToSchema)]
+#[schema(example = json!({"trace_level": ["OFF"]}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct TraceSetting {
+    /// OFF, or TIMESTAMPS and TENSORS.
+    trace_level: Option<Vec<String>>,
+    /// One request in so many.
+    trace_rate: Option<String>,
+    /// Requests left to trace; -1 is no limit.
+    trace_count: Option<String>,
+    /// Requests per file; 0 for one file.
+    log_frequency: Option<String>,
+    /// Where to. Cannot be changed.
+    trace_file: Option<String>,
+    /// `triton`.
+    trace_mode: Option<String>,
+}
+
+/// Models by name and version.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct RepositoryIndex(Vec<IndexEntry>);
+
+/// Regions; none yet.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct SharedMemoryStatus(Vec<Value>);
+
+/// An OpenAPI 3.1 document.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct OpenApi(Value);

@@ -1,0 +1,270 @@
+//! The table of routes, and the way from a path to its handler.
+//!
+//! Each resource's file brings its rows; a row names verb, path, handler and documentation, so that
+//! nothing is served that `/openapi.json` does not tell, and nothing told that is not served.
+
+pub(crate) mod docs;
+mod generate;
+mod health;
+mod infer;
+mod logging;
+mod metadata;
+mod repository;
+mod shared_memory;
+mod statistics;
+mod trace;
+
+use crate::{Front, body, error::HttpError, openapi::Docs};
+use axum::{body::Body, extract::Request, response::Response};
+use bytes::Bytes;
+use hippocamp_types::Error;
+use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use serde_json::Value;
+use std::{ops::Range, pin::Pin, sync::Arc};
+
+/// The answer to one call, in time.
+type Answer = Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send>>;
+
+type Handler = fn(Call) -> Answer;
+
+/// One row of the table.
+pub(crate) struct Route {
+    /// The verb.
+    pub(crate) method: Method,
+    /// Segments in braces stand for one segment of any text, `{version}` for digits.
+    pub(crate) path: &'static str,
+    handler: Handler,
+    /// What the OpenAPI document tells about it.
+    pub(crate) docs: Docs,
+}
+
+/// Every route, the hot ones first: the first whose path fits is taken.
+pub(crate) const ROUTES: [&[Route]; 10] = [
+    infer::ROUTES,
+    generate::ROUTES,
+    health::ROUTES,
+    // Before the metadata of a model that would be called "stats".
+    statistics::ROUTES,
+    metadata::ROUTES,
+    repository::ROUTES,
+    logging::ROUTES,
+    trace::ROUTES,
+    shared_memory::ROUTES,
+    docs::ROUTES,
+];
+
+/// What a path says in its segments in braces: where in the path it stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Segments {
+    /// `{model}`, `{region}` or `{file}`; no path has two of them.
+    name: Option<Range<usize>>,
+    version: Option<Range<usize>>,
+}
+
+/// One request on its way to its handler.
+struct Call {
+    front: Arc<Front>,
+    parts: Parts,
+    body: Body,
+    segments: Segments,
+}
+
+impl Call {
+    /// What stands for `{model}`, `{region}` or `{file}`, percent escapes and all, as in Triton.
+    fn name(&self) -> &str {
+        self.segments.name.clone().map_or("", |range| &self.parts.uri.path()[range])
+    }
+
+    /// What stands for `{version}`.
+    fn version(&self) -> Result<Option<u64>, HttpError> {
+        let Some(range) = self.segments.version.clone() else {
+            return Ok(None);
+        };
+        let text = &self.parts.uri.path()[range];
+        text.parse().map(Some).map_err(|_overflow| {
+            Error::invalid(format!(
+                "failed to get model version from specified version string '{text}': expected a number below 2^64"
+            ))
+            .into()
+        })
+    }
+
+    /// Reads the body whole; the rest of the call can still be used.
+    async fn read_body(&mut self) -> Result<Bytes, HttpError> {
+        let limit = self.front.options.max_input_size;
+        body::read(&self.parts.headers, std::mem::take(&mut self.body), limit).await
+    }
+
+    /// Reads the body as a JSON object; empty where there is none.
+    async fn read_object(&mut self) -> Result<serde_json::Map<String, Value>, HttpError> {
+        let body = self.read_body().await?;
+        if body.is_empty() {
+            return Ok(serde_json::Map::new());
+        }
+        match serde_json::from_slice(&body) {
+            Ok(Value::Object(object)) => Ok(object),
+            Ok(_) => Err(Error::invalid("expected a JSON object as the request's body").into()),
+            Err(error) => {
+                Err(Error::invalid(format!("failed to parse the request JSON buffer: {error}"))
+                    .into())
+            }
+        }
+    }
+}
+
+/// Answers one request.
+pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let (handler, segments) = match find(&parts.method, parts.uri.path()) {
+        Ok(found) => found,
+        Err(error) => return error.into_response(),
+    };
+    let (method, uri) = (parts.method.clone(), parts.uri.clone());
+    let response = handler(Call { front, parts, body, segments }).await.unwrap_or_else(|error| {
+        tracing::debug!(%method, path = uri.path(), %error, "request failed");
+        error.into_response()
+    });
+    tracing::trace!(%method, path = uri.path(), status = response.status().as_u16(), "answered");
+    response
+}
+
+fn find(method: &Method, path: &str) -> Result<(Handler, Segments), HttpError> {
+    let mut allow = None;
+    for route in ROUTES.iter().copied().flatten() {
+        if let Some(segments) = fit(route.path, path) {
+            if route.method == *method {
+                return Ok((route.handler, segments));
+            }
+            allow.get_or_insert(&route.method);
+        }
+    }
+    Err(allow.map_or(HttpError::NotFound, |allow| HttpError::MethodNotAllowed { allow }))
+}
+
+/// Lays `pattern` over `path`.
+fn fit(pattern: &str, path: &str) -> Option<Segments> {
+    let mut found = Segments::default();
+    let mut segments = path.split('/');
+    let mut start = 0;
+    for expected in pattern.split('/') {
+        let segment = segments.next()?;
+        let range = start..start + segment.len();
+        match expected {
+            "{version}" => {
+                if segment.is_empty() || !segment.bytes().all(|byte| byte.is_ascii_digit()) {
+                    return None;
+                }
+                found.version = Some(range.clone());
+            }
+            _ if expected.starts_with('{') => {
+                if segment.is_empty() {
+                    return None;
+                }
+                found.name = Some(range.clone());
+            }
+            _ if expected == segment => {}
+            _ => return None,
+        }
+        start = range.end + 1;
+    }
+    segments.next().is_none().then_some(found)
+}
+
+/// A 200 answer of this JSON.
+fn json(body: impl Into<Body>) -> Response {
+    json_with_status(StatusCode::OK, body)
+}
+
+fn json_with_status(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_fit_whole_and_literally() {
+        let check = |path: &str, expect: Option<(&str, &str)>| {
+            let found = ROUTES
+                .iter()
+                .copied()
+                .flatten()
+                .find_map(|route| Some((route.path, fit(route.path, path)?)));
+            let found = found.map(|(pattern, segments)| {
+                (pattern, segments.name.map_or("", |range| &path[range]))
+            });
+            assert_eq!(found, expect, "{path}");
+        };
+        check("/v2", Some(("/v2", "")));
+        check("/v2/", Some(("/v2/", "")));
+        check("/v2/models/simple", Some(("/v2/models/{model}", "simple")));
+        check("/v2/models/a%2Fb", Some(("/v2/models/{model}", "a%2Fb")));
+        check("/v2/models/stats", Some(("/v2/models/stats", "")));
+        check(
+            "/v2/models/m/versions/3/infer",
+            Some(("/v2/models/{model}/versions/{version}/infer", "m")),
+        );
+        check("/v2/models/m/versions/abc/infer", None);
+        check("/v2/models/m/versions/-1/infer", None);
+        check("/v2/models/m/versions/3/trace/setting", None);
+        check("/v2/models/simple/", None);
+        check("/v2/models//infer", None);
+        check("//v2/models/simple", None);
+        check("/v3/foo", None);
+        check("/", None);
+        check(
+            "/v2/systemsharedmemory/region/r/status",
+            Some(("/v2/systemsharedmemory/region/{region}/status", "r")),
+        );
+        check(
+            "/v2/repository/r/models/m/load",
+            Some(("/v2/repository/{repository}/models/{model}/load", "m")),
+        );
+    }
+
+    #[test]
+    fn verbs_are_checked_after_paths() {
+        let check = |method: Method, path: &str, expect: Option<HttpError>| {
+            assert_eq!(find(&method, path).err(), expect, "{method} {path}");
+        };
+        check(Method::POST, "/v2/models/m/infer", None);
+        check(
+            Method::GET,
+            "/v2/models/m/infer",
+            Some(HttpError::MethodNotAllowed { allow: &Method::POST }),
+        );
+        check(
+            Method::POST,
+            "/v2/health/live",
+            Some(HttpError::MethodNotAllowed { allow: &Method::GET }),
+        );
+        check(
+            Method::GET,
+            "/v2/repository/index",
+            Some(HttpError::MethodNotAllowed { allow: &Method::POST }),
+        );
+        check(Method::GET, "/v2/logging", None);
+        check(Method::POST, "/v2/logging", None);
+        check(Method::POST, "/nothing", Some(HttpError::NotFound));
+    }
+
+    #[test]
+    fn no_route_stands_twice() {
+        let mut rows: Vec<_> = ROUTES
+            .iter()
+            .copied()
+            .flatten()
+            .map(|route| (route.path, route.method.as_str()))
+            .collect();
+        let count = rows.len();
+        rows.sort_unstable();
+        rows.dedup();
+        assert_eq!(rows.len(), count);
+    }
+}

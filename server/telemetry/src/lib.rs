@@ -1,0 +1,23 @@
+//! Statistics, metrics (Triton's `nv_*` names and our own histograms) and logs.
+//!
+//! What happens on the way of a request goes into a few atomics of its model's
+//! [`ModelStatistics`]; text is made only when somebody asks for it.
+#![forbid(unsafe_code)]
+
+mod exposition;
+mod histogram;
+pub mod log;
+mod metrics;
+mod names;
+mod observer;
+mod statistics;
+mod system;
+mod totals;
+
+pub use log::{LogControl, LogFormat, LogSettings, LogUpdate};
+pub use metrics::{Metrics, MetricsOptions};
+pub use observer::RequestStatistics;
+pub use statistics::{
+    BatchReport, DurationCount, ExecutionTimes, FailureReason, ModelStatistics, RequestTimes,
+    StatisticsReport,
+};

@@ -1,0 +1,43 @@
+"""Servers for the tests: `server` serves the golden models, `explicit_server` has nothing loaded yet."""
+
+import pytest
+from hippocamp_server import GOLDEN, Server
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """A failing test shows the end of its servers' logs."""
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for name, value in getattr(item, "funcargs", {}).items():
+            if isinstance(value, Server):
+                report.sections.append((f"log of {name}", value.log()[-8000:]))
+
+
+def _stop(server: Server) -> None:
+    assert server.stop() == 0, f"unclean end; its log:\n{server.log()}"
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One server over the golden models for every test that changes nothing."""
+    running = Server(GOLDEN / "model_repository")
+    yield running
+    _stop(running)
+
+
+@pytest.fixture
+def fresh_server():
+    """A server over the golden models that has answered nothing yet."""
+    running = Server(GOLDEN / "model_repository")
+    yield running
+    _stop(running)
+
+
+@pytest.fixture
+def explicit_server():
+    """A server over the golden models in explicit mode, with nothing loaded."""
+    running = Server(GOLDEN / "model_repository", "--model-control-mode=explicit")
+    yield running
+    _stop(running)

@@ -1,0 +1,93 @@
+"""The server under test: a real process on free ports, started and stopped in bounded time. Used by conftest.py."""
+
+import os
+import pathlib
+import select
+import signal
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+GOLDEN = ROOT / "tests" / "golden"
+START_S = 30
+STOP_S = 40
+
+
+def binary() -> pathlib.Path:
+    """The server's executable: $HIPPOCAMP_BIN, or what `make build` made."""
+    path = pathlib.Path(os.environ.get("HIPPOCAMP_BIN", ROOT / "target" / "release" / "hippocamp"))
+    assert path.exists(), f"{path} is missing: run `make build` first"
+    return path
+
+
+class Server:
+    """A running server; `http`, `grpc` and `metrics` are its addresses as host:port."""
+
+    def __init__(self, repository: os.PathLike, *arguments: str):
+        self._log = tempfile.NamedTemporaryFile("w+", prefix="hippocamp-", suffix=".log")
+        self._last_log = ""
+        self._process = subprocess.Popen(
+            [
+                binary(),
+                f"--model-repository={repository}",
+                *(f"--{endpoint}-address=127.0.0.1" for endpoint in ("http", "grpc", "metrics")),
+                *(f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")),
+                *arguments,
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+        )
+        try:
+            addresses = dict(word.split("=", 1) for word in self._ready_line().split()[1:])
+        except BaseException:
+            self._process.kill()
+            self._close()
+            raise
+        self.http = addresses.get("http")
+        self.grpc = addresses.get("grpc")
+        self.metrics = addresses.get("metrics")
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    def log(self) -> str:
+        """What the server has written to its log so far."""
+        if self._log.closed:
+            return self._last_log
+        return pathlib.Path(self._log.name).read_text(errors="replace")
+
+    def stop(self) -> int:
+        """Asks the server to drain, waits for its end, and returns its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise AssertionError(f"no end within {STOP_S} s of SIGTERM; its log:\n{self.log()}") from None
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        self._process.wait()
+        self._process.stdout.close()
+        self._last_log = self.log()
+        self._log.close()
+
+    def _ready_line(self) -> str:
+        deadline = time.monotonic() + START_S
+        line = b""
+        while not line.endswith(b"\n"):
+            readable, _, _ = select.select([self._process.stdout], [], [], max(0.0, deadline - time.monotonic()))
+            chunk = os.read(self._process.stdout.fileno(), 4096) if readable else b""
+            if not chunk:
+                why = "ended" if readable else f"was not ready within {START_S} s"
+                raise AssertionError(f"the server {why}; it printed {line!r}; its log:\n{self.log()}")
+            line += chunk
+        text = line.decode()
+        assert text.startswith("ready ") and text.count("\n") == 1, f"not one ready line: {text!r}"
+        return text

@@ -1,0 +1,79 @@
+//! One suite for every backend that ships, run twice: linked in, and through its shared library.
+//!
+//! A backend takes part as a [`Subject`](suite::Subject): how its models are made, what goes in and
+//! what comes out.
+
+#[path = "conformance/identity.rs"]
+mod identity;
+#[path = "conformance/suite.rs"]
+mod suite;
+#[path = "conformance/tract.rs"]
+mod tract;
+
+/// Makes a test of every check of the suite, for one subject and one way of loading it.
+macro_rules! conforms {
+    ($subject:ident, $loading:ident) => {
+        use crate::{suite, suite::Loading, $subject::subject};
+
+        #[test]
+        fn life_cycle() {
+            suite::life_cycle(&subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn completes_or_refuses_a_bare_model() {
+            suite::bare_model(&subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn refuses_a_corrupt_model() {
+            suite::corrupt_model(&subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn answers_one_request() {
+            suite::batch_of(&subject(), Loading::$loading, &[1]);
+        }
+
+        #[test]
+        fn answers_a_batch_of_requests() {
+            suite::batch_of(&subject(), Loading::$loading, &[1, 3, 2]);
+        }
+
+        #[test]
+        fn answers_a_request_without_rows() {
+            suite::batch_of(&subject(), Loading::$loading, &[2, 0, 1]);
+        }
+
+        #[test]
+        fn sends_the_wanted_outputs_only() {
+            suite::wanted_outputs(&subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn answers_a_bad_request_with_an_error() {
+            suite::bad_request(&subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn instances_execute_at_the_same_time() {
+            suite::instances(&subject(), Loading::$loading);
+        }
+    };
+}
+
+mod identity_linked_in {
+    conforms!(identity, LinkedIn);
+}
+
+mod identity_shared_library {
+    conforms!(identity, SharedLibrary);
+}
+
+mod tract_linked_in {
+    conforms!(tract, LinkedIn);
+}
+
+mod tract_shared_library {
+    conforms!(tract, SharedLibrary);
+}

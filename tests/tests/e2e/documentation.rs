@@ -1,0 +1,75 @@
+//! What users read first is true: the README's first request, the OpenAPI document, Swagger UI (which
+//! comes from the binary and fetches nothing from elsewhere).
+
+use crate::clients::{exchange, get};
+use hippocamp_tests::{Repository, Sandbox, workspace_root};
+use std::fs;
+
+#[tokio::test]
+async fn the_first_request_of_the_readme_works_as_printed() {
+    let readme = fs::read_to_string(workspace_root().join("README.md")).expect("it is there");
+    let between = |start: &str, end: &str| {
+        let rest = readme.split_once(start).unwrap_or_else(|| panic!("no {start:?}")).1;
+        rest.split_once(end).unwrap_or_else(|| panic!("no {end:?}")).0.to_owned()
+    };
+    let path = between("curl -s localhost:8000", " -d '");
+    let request = between(" -d '", "'\n");
+    let answer = between("```json\n", "\n```");
+
+    let server = Sandbox::start(&workspace_root().join("model_repository"));
+    // As curl sends it.
+    let kind = [("Content-Type", "application/x-www-form-urlencoded".to_owned())];
+    let actual = exchange(server.http(), "POST", &path, &kind, request.as_bytes()).await;
+    assert_eq!((actual.status, actual.text()), (200, answer));
+    server.stop();
+}
+
+#[tokio::test]
+async fn openapi_describes_the_routes() {
+    let repository = Repository::new();
+    let server = Sandbox::start(repository.path());
+    let document = get(server.http(), "/openapi.json").await.ok();
+    let version = document["openapi"].as_str().expect("a version");
+    assert!(version.starts_with("3.1"), "{version}");
+    let paths = document["paths"].as_object().expect("paths");
+    for path in [
+        "/v2",
+        "/v2/health/live",
+        "/v2/health/ready",
+        "/v2/models/{model}",
+        "/v2/models/{model}/infer",
+        "/v2/models/{model}/versions/{version}/infer",
+        "/v2/models/{model}/generate",
+        "/v2/models/{model}/config",
+        "/v2/models/{model}/stats",
+        "/v2/repository/index",
+        "/v2/repository/models/{model}/load",
+        "/v2/repository/models/{model}/unload",
+    ] {
+        assert!(paths.contains_key(path), "{path} is not among {:?}", paths.keys());
+    }
+    server.stop();
+}
+
+#[tokio::test]
+async fn swagger_ui_comes_from_the_binary() {
+    let repository = Repository::new();
+    let server = Sandbox::start(repository.path());
+    assert_eq!(get(server.http(), "/docs").await.header("location"), Some("/docs/"));
+    let page = get(server.http(), "/docs/").await;
+    assert_eq!(page.status, 200);
+    assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
+    let page = page.text();
+    let mut files = 0;
+    for attribute in ["src=\"", "href=\""] {
+        for rest in page.split(attribute).skip(1) {
+            let target = rest.split('"').next().expect("split yields something");
+            assert!(!target.contains("://"), "the page fetches {target}");
+            let file = target.trim_start_matches("./").trim_start_matches("/docs/");
+            assert_eq!(get(server.http(), &format!("/docs/{file}")).await.status, 200, "{file}");
+            files += 1;
+        }
+    }
+    assert!(files > 1, "the page has no files:\n{page}");
+    server.stop();
+}

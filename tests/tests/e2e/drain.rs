@@ -1,0 +1,67 @@
+//! SIGTERM: not ready at once, requests in flight answered, exit code 0.
+
+use crate::clients::{assert_simple, get, infer, within_limit};
+use hippocamp_tests::{Repository, Sandbox, Settings};
+use std::time::Duration;
+
+/// A batch waits two seconds for company, so that there is a request in flight.
+const SLOW: &str =
+    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 2000000 }";
+
+/// Asks again until `path` answers `status`.
+async fn until(address: &str, path: &str, status: u16) {
+    within_limit(async {
+        while get(address, path).await.status != status {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Waits until a request of `slow` is in its queue.
+async fn until_pending(server: &Sandbox) {
+    within_limit(async {
+        loop {
+            let page = get(server.metrics(), "/metrics").await.text();
+            let pending = page.lines().any(|line| {
+                line.starts_with("nv_inference_pending_request_count{") && line.ends_with(" 1")
+            });
+            if pending {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_in_flight_are_answered() {
+    let repository = Repository::new().simple("slow", SLOW);
+    let mut server = Sandbox::start(repository.path());
+    let in_flight = tokio::spawn({
+        let address = server.http().to_owned();
+        async move { infer(&address, "slow", 40, 2).await }
+    });
+    until_pending(&server).await;
+    server.terminate();
+    until(server.http(), "/v2/health/ready", 400).await;
+    assert_eq!(infer(server.http(), "slow", 1, 1).await.status, 503, "no new work while it drains");
+    assert_simple(&in_flight.await.expect("no panic").ok(), 40, 2);
+    let status = server.wait();
+    assert!(status.success(), "ended with {status}; log:\n{}", server.log());
+}
+
+#[tokio::test]
+async fn an_idle_server_ends_at_once() {
+    let repository = Repository::new().simple("simple", "");
+    let mut server = Settings::new(repository.path())
+        .option("--exit-timeout-secs", "1")
+        .start()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    // A client that keeps its connection open must not hold it up.
+    let idle = tokio::net::TcpStream::connect(server.http()).await.expect("the server listens");
+    server.terminate();
+    assert!(server.wait().success(), "log:\n{}", server.log());
+    drop(idle);
+}

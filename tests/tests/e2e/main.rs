@@ -1,0 +1,14 @@
+//! End to end: the real server as a process, driven over its sockets. One binary, so that it links
+//! once; a module for each thing a user can see. Recorded answers of Triton are replayed from
+//! tests/python; here stands what needs a server in a certain state.
+
+mod bad_requests;
+mod batching;
+mod clients;
+mod control;
+mod documentation;
+mod drain;
+mod ensembles;
+mod infer;
+mod observability;
+mod startup;

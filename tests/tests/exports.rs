@@ -1,0 +1,44 @@
+//! What the binaries export: the executable its host functions, a plugin its entry points, and
+//! neither anything else.
+
+use hippocamp_backend_host::exported_symbols;
+use hippocamp_tests::server_binary;
+use std::{path::Path, process::Command};
+
+/// Names that a binary defines for others, ascending.
+fn exports(binary: &Path) -> Vec<String> {
+    let output = Command::new("nm")
+        .args(["-D", "--defined-only", "--format=just-symbols"])
+        .arg(binary)
+        .output();
+    let output = output.expect("nm, of the binutils that every linker comes with, runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let mut names: Vec<_> =
+        String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn the_executable_exports_the_host_functions_only() {
+    assert_eq!(exports(&server_binary()), exported_symbols());
+}
+
+#[test]
+fn a_plugin_exports_the_entry_points_only() {
+    let expect = [
+        "TRITONBACKEND_Finalize",
+        "TRITONBACKEND_GetBackendAttribute",
+        "TRITONBACKEND_Initialize",
+        "TRITONBACKEND_ModelFinalize",
+        "TRITONBACKEND_ModelInitialize",
+        "TRITONBACKEND_ModelInstanceExecute",
+        "TRITONBACKEND_ModelInstanceFinalize",
+        "TRITONBACKEND_ModelInstanceInitialize",
+    ];
+    for library in ["libtriton_identity.so", "libtriton_tract.so"] {
+        let path = server_binary().with_file_name(library);
+        assert!(path.exists(), "{} is missing: run `make build` first", path.display());
+        assert_eq!(exports(&path), expect, "{library}");
+    }
+}
