@@ -6,7 +6,6 @@ x86-64 with glibc 2.35 or later. Used by compare.py and test_identity_in_triton.
 """
 
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import http.client
@@ -22,6 +21,7 @@ import sysconfig
 import tempfile
 import time
 import venv
+from collections.abc import Callable
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -107,6 +107,8 @@ class Server:
         environment: dict[str, str] | None = None,
     ):
         self._log = tempfile.NamedTemporaryFile(prefix=f"{binary.name}-", suffix=".log")
+        self._process = None
+        self._ended = None
         for attempt in range(1, PORT_ATTEMPTS + 1):
             try:
                 self._start(binary, repository, arguments, environment)
@@ -180,24 +182,28 @@ class Server:
 
     def log(self) -> str:
         """What the server has written so far."""
-        return pathlib.Path(self._log.name).read_text(errors="replace")
+        return self._ended[1] if self._ended else pathlib.Path(self._log.name).read_text(errors="replace")
 
     def stop(self) -> tuple[int, str]:
-        """Asks the server to drain, waits for its end; returns its exit status and its whole log."""
-        if self._process.poll() is None:
+        """Asks the server to drain, waits for its end; returns its exit status and its whole log, every time."""
+        if self._ended is None:
             self._process.send_signal(signal.SIGTERM)
-        try:
-            status = self._process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            raise PeerError(f"no end within {STOP_S} s of SIGTERM; its log:\n{self.log()}") from None
-        finally:
+            try:
+                status = self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                status = None
             self._end()
-            text = "" if self._log.closed else self.log()
+            self._ended = status, self.log()
             self._log.close()
+        status, text = self._ended
+        if status is None:
+            raise PeerError(f"no end within {STOP_S} s of SIGTERM; its log:\n{text}")
         return status, text
 
     def _end(self) -> None:
         """Ends what is left of the process and its children."""
+        if self._process is None:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -207,6 +213,15 @@ class Server:
             return self.request("GET", "/v2/health/ready")[0] == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
+
+
+def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None:
+    """Returns when `condition` holds; raises PeerError when it does not within `limit_s` seconds."""
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        if time.monotonic() > deadline:
+            raise PeerError(f"waited {limit_s} s for {what}")
+        time.sleep(0.01)
 
 
 def cpu_s(pids: list[int]) -> float:
@@ -249,13 +264,10 @@ def _digest(path: pathlib.Path) -> str:
 
 
 def _libpython() -> pathlib.Path | None:
-    """The directory of this Python's shared library; None where the loader finds it, or where there is none."""
+    """The directory of this Python's shared library; None where it is not beside this Python."""
     name = f"libpython{sys.version_info.major}.{sys.version_info.minor}.so.1.0"
-    with contextlib.suppress(OSError):
-        ctypes.CDLL(name)
-        return None
-    directories = {sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib"} - {None}
-    return next((path for path in map(pathlib.Path, sorted(directories)) if (path / name).exists()), None)
+    directories = [sysconfig.get_config_var("LIBDIR"), f"{sys.base_prefix}/lib"]
+    return next((path for path in map(pathlib.Path, filter(None, directories)) if (path / name).exists()), None)
 
 
 if __name__ == "__main__":

@@ -66,6 +66,7 @@ impl OnnxFile {
             })?;
         check_operators(graph, framework)?;
         check_dim_params(graph, &path)?;
+        check_outputs(graph, &path)?;
         let initialised: HashSet<&str> =
             graph.initializer.iter().map(|t| t.name.as_str()).collect();
         let inputs = graph
@@ -172,6 +173,24 @@ fn check_dim_params(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
                 "tensor '{}' has a dimension whose name is longer than {MAX_DIM_PARAM_BYTES} bytes",
                 value.name
             ),
+        }),
+    }
+}
+
+fn check_outputs(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
+    let given: HashSet<&str> = graph
+        .node
+        .iter()
+        .flat_map(|node| &node.output)
+        .chain(graph.input.iter().map(|input| &input.name))
+        .chain(graph.initializer.iter().map(|tensor| &tensor.name))
+        .map(String::as_str)
+        .collect();
+    match graph.output.iter().find(|output| !given.contains(output.name.as_str())) {
+        None => Ok(()),
+        Some(output) => Err(LoadError::Decode {
+            path: path.to_owned(),
+            detail: format!("output '{}' is given by no node", output.name),
         }),
     }
 }

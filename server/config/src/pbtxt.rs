@@ -57,6 +57,7 @@ pub fn parse_pbtxt(text: &str, file: impl AsRef<Path>) -> Result<proto::ModelCon
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let fail = |offset, fault| {
         let (line, column) = line_and_column(text, offset);
+        let fault = Box::new(fault);
         ConfigError::Text { file: file.clone(), line, column, fault }
     };
     // The parser recurses through `[type.url/Message] {…}` without a limit of its own.

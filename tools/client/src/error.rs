@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Why a call has no result.
 #[derive(Debug, thiserror::Error)]
+#[expect(clippy::error_impl_error, reason = "the one error of this crate, named with it")]
 pub enum Error {
     /// The server answered with an error.
     #[error("{code}: {message}")]

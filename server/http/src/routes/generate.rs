@@ -18,6 +18,7 @@ use http::{HeaderValue, Method, header};
 use http_body::Frame;
 use std::{
     convert::Infallible,
+    future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -67,11 +68,11 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 async fn generate(call: Call) -> Result<Response, HttpError> {
-    let mut replies = start(call).await?;
-    let Some(response) = next_response(&mut replies).await? else {
+    let mut responses = start(call).await?;
+    let Some(response) = responses.next().await? else {
         return Err(not_one_response());
     };
-    if next_response(&mut replies).await?.is_some() {
+    if responses.next().await?.is_some() {
         return Err(not_one_response());
     }
     let size = response.outputs.iter().map(|output| output.data.len()).sum();
@@ -79,13 +80,13 @@ async fn generate(call: Call) -> Result<Response, HttpError> {
 }
 
 async fn generate_stream(call: Call) -> Result<Response, HttpError> {
-    let mut replies = start(call).await?;
+    let mut responses = start(call).await?;
     // The first response decides the status; an error before it is no stream.
-    let first = match next_response(&mut replies).await? {
+    let first = match responses.next().await? {
         Some(response) => Some(event(&encode_generate(&response)?)),
         None => None,
     };
-    let mut response = Response::new(axum::body::Body::new(Events { first, replies }));
+    let mut response = Response::new(axum::body::Body::new(Events { first, responses }));
     let headers = response.headers_mut();
     headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -93,39 +94,52 @@ async fn generate_stream(call: Call) -> Result<Response, HttpError> {
     Ok(response)
 }
 
-async fn start(mut call: Call) -> Result<ReplyStream, HttpError> {
+async fn start(mut call: Call) -> Result<Responses, HttpError> {
     let version = call.version()?;
     let model = call.front.server.model(call.name(), version)?;
     let body = call.read_body().await?;
     let received = call.front.server.now();
     let max_input_size = call.front.options.max_input_size;
+    let size = body.len();
     let work = move || {
-        decode_generate(&body, &model.config, Target { model: &model.config.name, max_input_size })
+        let target = Target { model: &model.config.name, max_input_size };
+        decode_generate(&body, &model.config, target)
     };
-    let size = call
-        .parts
-        .headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|length| length.to_str().ok()?.parse().ok());
-    // Without a length nothing is known: it may be large.
-    let request = offload(size.unwrap_or(usize::MAX), work).await??;
+    let request = offload(size, work).await??;
     let (responder, replies) = stream_reply();
     let (request, _all_outputs) = request.into_request(received, responder);
     call.front.server.infer(call.name(), version, request);
-    Ok(replies)
+    Ok(Responses { replies, ended: false })
 }
 
-/// The next response, past replies that carry none.
-async fn next_response(replies: &mut ReplyStream) -> Result<Option<InferResponse>, Error> {
-    while let Some(reply) = replies.next().await {
-        if let Some(response) = reply.response {
-            return response.map(Some);
-        }
-        if reply.last {
-            break;
-        }
+/// The responses of a request. The last reply ends them, whoever may still hold the responder.
+struct Responses {
+    replies: ReplyStream,
+    ended: bool,
+}
+
+impl Responses {
+    /// The next response; `None` after the last.
+    async fn next(&mut self) -> Result<Option<InferResponse>, Error> {
+        poll_fn(|context| self.poll_next(context)).await.transpose()
     }
-    Ok(None)
+
+    fn poll_next(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<InferResponse, Error>>> {
+        while !self.ended {
+            let Some(reply) = ready!(self.replies.poll_next(context)) else {
+                break;
+            };
+            self.ended = reply.last;
+            // Some replies only tell the end.
+            if let Some(response) = reply.response {
+                return Poll::Ready(Some(response));
+            }
+        }
+        Poll::Ready(None)
+    }
 }
 
 fn not_one_response() -> HttpError {
@@ -142,7 +156,7 @@ fn event(json: &[u8]) -> Bytes {
 /// The body of a stream. Dropping it, which a lost connection does, cancels the request.
 struct Events {
     first: Option<Bytes>,
-    replies: ReplyStream,
+    responses: Responses,
 }
 
 impl http_body::Body for Events {
@@ -156,17 +170,63 @@ impl http_body::Body for Events {
         if let Some(first) = self.first.take() {
             return Poll::Ready(Some(Ok(Frame::data(first))));
         }
-        loop {
-            let Some(reply) = ready!(self.replies.poll_next(context)) else {
-                return Poll::Ready(None);
-            };
-            let Some(response) = reply.response else {
-                continue;
-            };
+        let response = ready!(self.responses.poll_next(context));
+        Poll::Ready(response.map(|response| {
             let json = response
                 .and_then(|response| encode_generate(&response))
                 .unwrap_or_else(|error| error_json(error.message()));
-            return Poll::Ready(Some(Ok(Frame::data(event(&json)))));
+            Ok(Frame::data(event(&json)))
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body::Body as _;
+
+    fn response(version: u64) -> InferResponse {
+        InferResponse {
+            model_name: "m".into(),
+            model_version: version,
+            id: String::new(),
+            parameters: Vec::new(),
+            outputs: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_stream_ends_with_the_last_reply_though_the_responder_lives() {
+        let (responder, replies) = stream_reply();
+        responder.send(Ok(response(1)), false).unwrap();
+        responder.send(Err(Error::invalid("no")), false).unwrap();
+        responder.finish().unwrap();
+        let first = Some(event(b"{}"));
+        let mut events = Events { first, responses: Responses { replies, ended: false } };
+        let mut seen = Vec::new();
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(frame)) = Pin::new(&mut events).poll_frame(&mut context) {
+            seen.push(frame.unwrap().into_data().unwrap());
+        }
+        assert_eq!(
+            seen,
+            [
+                "data: {}\n\n",
+                "data: {\"model_name\":\"m\",\"model_version\":\"1\"}\n\n",
+                "data: {\"error\":\"no\"}\n\n"
+            ]
+        );
+        assert!(matches!(Pin::new(&mut events).poll_frame(&mut context), Poll::Ready(None)));
+        assert!(responder.is_finished());
+    }
+
+    #[test]
+    fn dropping_the_stream_cancels_the_request() {
+        let (responder, replies) = stream_reply();
+        let events = Events { first: None, responses: Responses { replies, ended: false } };
+        assert!(!responder.is_cancelled());
+        drop(events);
+        assert!(responder.is_cancelled());
+        responder.fail(Error::cancelled());
     }
 }

@@ -56,7 +56,7 @@ pub(crate) const ROUTES: [&[Route]; 10] = [
 /// What a path says in its segments in braces: where in the path it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Segments {
-    /// `{model}`, `{region}` or `{file}`; no path has two of them.
+    /// The last of `{repository}`, `{model}`, `{region}` and `{file}`.
     name: Option<Range<usize>>,
     version: Option<Range<usize>>,
 }

@@ -109,7 +109,7 @@ proptest! {
             }
             next
         };
-        let mut refused = Vec::new();
+        let mut refused: Vec<usize> = Vec::new();
         for step in steps {
             match step {
                 Step::Push { rows, dim, priority, timeout_us } => {
@@ -120,7 +120,8 @@ proptest! {
                     request.inputs = vec![tensor("X", &[i64::try_from(rows).unwrap(), dim])];
                     request.priority = priority;
                     request.timeout = timeout_us.map(Duration::from_micros);
-                    refused.extend(queue.push(request).err().map(|r| r.request.id.parse().unwrap()));
+                    let rejected = queue.push(request).err();
+                    refused.extend(rejected.map(|r| r.request.id.parse::<usize>().unwrap()));
                 }
                 Step::Cancel(number) => replies.leave(&number.to_string()),
                 Step::Look { after_us } => {

@@ -7,7 +7,7 @@ use crate::{
     ServerMetadata,
 };
 use futures_core::Stream;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, future::ready as ready_now};
 use hippocamp_proto::{
     health::{
         HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -170,7 +170,8 @@ impl GrpcClient {
 
     /// Opens a stream: `requests` are sent as they come, results arrive while they are. Models that
     /// answer once do so in the order of the requests. A request that fails is an
-    /// [`Error::Request`], after which the stream goes on.
+    /// [`Error::Request`], after which the stream goes on; one that cannot be sent as asked (typed
+    /// contents of a datatype that has none) ends the requests.
     ///
     /// # Errors
     /// If the stream cannot be opened.
@@ -268,15 +269,14 @@ impl GrpcClient {
     }
 }
 
-/// The messages of `requests`, up to the first that cannot be one; then the stream of requests ends,
-/// and with it the call.
+/// The messages of `requests`, up to the first that cannot be one: there the requests end.
 fn messages(
     requests: impl Stream<Item = InferRequest> + Send + 'static,
 ) -> impl Stream<Item = proto::ModelInferRequest> + Send + 'static {
     requests
-        .map(|request| convert::request(&request))
-        .take_while(|message| std::future::ready(message.is_ok()))
-        .filter_map(|message| std::future::ready(message.ok()))
+        .map(|request| convert::request(&request).ok())
+        .take_while(|message| ready_now(message.is_some()))
+        .filter_map(ready_now)
 }
 
 /// The results of a stream, as they come.
