@@ -8,7 +8,7 @@ mkdir -p "$log"
 
 cargo test --release --workspace --locked --no-fail-fast 2>&1 | tee "$log/cargo.txt"
 rust=${PIPESTATUS[0]}
-"$1" -m pytest tests/python 2>&1 | tee "$log/pytest.txt"
+"$1" -m pytest tests/python benches/triton 2>&1 | tee "$log/pytest.txt"
 python=${PIPESTATUS[0]}
 
 echo

@@ -2,7 +2,8 @@
 
 tritonserver 2.51, its Python backend and the libraries of both lie in the PyPI wheel of nvidia-pytriton 0.7.0, which
 requirements.txt pins by its SHA-256; it is installed once, under .cache/. Needs Python's standard library and Linux on
-x86-64 with glibc 2.35 or later. Used by compare.py and test_identity_in_triton.py. To fetch ahead of a run: python peer.py
+x86-64 with glibc 2.35 or later. Used by compare.py and test_identity_in_triton.py.
+To fetch ahead of a run: python peer.py
 """
 
 import contextlib
@@ -124,7 +125,9 @@ class Server:
                 raise
 
     def _start(self, binary, repository, arguments, environment) -> None:
-        self._log.truncate(0)
+        self._process = None
+        self._log.seek(0)
+        self._log.truncate()
         endpoints = ("http", "grpc", "metrics")
         ports = dict(zip(endpoints, _free_ports(len(endpoints)), strict=True))
         self.http, self.grpc, self.metrics = (f"127.0.0.1:{ports[endpoint]}" for endpoint in endpoints)
@@ -224,16 +227,15 @@ def wait_until(condition: Callable[[], bool], limit_s: float, what: str) -> None
         time.sleep(0.01)
 
 
-def cpu_s(pids: list[int]) -> float:
-    """Seconds of CPU time, user and system, that the processes have used."""
+def cpu_s(pid: int) -> float:
+    """Seconds of CPU time, user and system, that the process has used."""
     # Fields 14 and 15 of proc_pid_stat(5); [0] is field 3.
-    ticks = sum(int(field) for pid in pids for field in _stat(pid)[11:13])
-    return ticks / os.sysconf("SC_CLK_TCK")
+    return sum(int(field) for field in _stat(pid)[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
-def rss_mib(pids: list[int]) -> float:
-    """MiB of memory resident in the processes; pages that they share count for each."""
-    return sum(int(_stat(pid)[21]) for pid in pids) * os.sysconf("SC_PAGE_SIZE") / 2**20
+def rss_mib(pid: int) -> float:
+    """MiB of memory resident in the process; pages that it shares with another count in both."""
+    return int(_stat(pid)[21]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 def _stat(pid: int) -> list[str]:
@@ -251,7 +253,7 @@ def _free_ports(count: int) -> list[int]:
 
 def _install() -> None:
     environment = CACHE / "venv"
-    venv.create(environment, clear=True, with_pip=True)
+    venv.create(environment, clear=True, symlinks=True, with_pip=True)
     command = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--no-input", "--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", REQUIREMENTS]
     result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=INSTALL_S)

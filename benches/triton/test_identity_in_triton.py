@@ -64,7 +64,8 @@ def check_end(server):
     assert status == 0, log
     for name in MODELS:
         assert f"successfully unloaded '{name}' version 1" in log, log
-    errors = [line for line in log.splitlines() if re.match(r"E\d{4} ", line)]
+    # Without a GPU, tritonserver complains of that at every start.
+    errors = [line for line in log.splitlines() if re.match(r"E\d{4} ", line) and "CudaDriver" not in line]
     assert not errors, log
 
 

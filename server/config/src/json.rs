@@ -182,7 +182,7 @@ fn value_to(kind: &Kind, value: &ProtoValue) -> Value {
         ProtoValue::List(values) => values.iter().map(|value| value_to(kind, value)).collect(),
         ProtoValue::Map(entries) => {
             let mut entries: Vec<_> = entries.iter().collect();
-            entries.sort_by(|(a, _), (b, _)| a.cmp(b));
+            entries.sort_by_key(|(key, _)| *key);
             let value_kind = kind
                 .as_message()
                 .map_or_else(|| kind.clone(), |entry| entry.map_entry_value_field().kind());

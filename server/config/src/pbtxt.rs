@@ -162,10 +162,10 @@ fn known_names(config: &MessageDescriptor, place: &Place, word: &str) -> Option<
             hint: hint(word, &names),
         });
     }
-    if let Some(field) = place.value_of.as_deref() {
-        if let Kind::Enum(kind) = message.get_field_by_name(field)?.kind() {
-            value_of = Some(kind);
-        }
+    if let Some(field) = place.value_of.as_deref()
+        && let Kind::Enum(kind) = message.get_field_by_name(field)?.kind()
+    {
+        value_of = Some(kind);
     }
     let kind = value_of?;
     let names: Vec<String> = kind.values().map(|value| value.name().to_owned()).collect();

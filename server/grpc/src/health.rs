@@ -1,7 +1,7 @@
 //! `grpc.health.v1.Health`: whether the server takes requests. Like Triton it answers the same for
 //! every service name, also for those it does not serve.
 
-use futures_util::stream::{self, BoxStream, StreamExt};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt};
 use hippocamp_core::InferenceServer;
 use hippocamp_proto::health::{
     HealthCheckRequest, HealthCheckResponse, health_check_response::ServingStatus,
@@ -43,54 +43,53 @@ impl Health for HealthService {
         _request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let server = Arc::clone(&self.server);
-        let changes = changes(move || server.is_ready(), self.draining.clone());
+        let ticks = stream::unfold(tokio::time::interval(WATCH_INTERVAL), async |mut interval| {
+            interval.tick().await;
+            Some(((), interval))
+        });
+        let is_ready = move || server.is_ready();
+        let changes = changes(ticks.boxed(), is_ready, self.draining.clone());
         Ok(Response::new(changes.map(|ready| Ok(state(ready))).boxed()))
     }
 }
 
-/// What `is_ready` answers, now and whenever it changes; ends with `false` once `draining`.
+/// What `is_ready` answers, at the first of `ticks` and whenever it has changed at one; ends with
+/// `false` once `draining`.
 fn changes(
-    is_ready: impl Fn() -> bool + Send + 'static,
+    ticks: BoxStream<'static, ()>,
+    is_ready: impl FnMut() -> bool + Send + 'static,
     draining: CancellationToken,
-) -> impl stream::Stream<Item = bool> + Send {
-    let ticks = tokio::time::interval(WATCH_INTERVAL);
+) -> impl Stream<Item = bool> + Send {
     let told: Option<bool> = None;
-    stream::unfold(
-        (ticks, is_ready, draining, told, false),
-        |(mut ticks, is_ready, draining, told, ended)| async move {
-            if ended {
-                return None;
-            }
-            loop {
-                tokio::select! {
-                    biased;
-                    () = draining.cancelled() => return Some((false, (ticks, is_ready, draining, told, true))),
-                    _ = ticks.tick() => {
-                        let ready = is_ready();
-                        if told != Some(ready) {
-                            return Some((ready, (ticks, is_ready, draining, Some(ready), false)));
-                        }
+    stream::unfold(Some((ticks, is_ready, draining, told)), async |state| {
+        let (mut ticks, mut is_ready, draining, told) = state?;
+        loop {
+            tokio::select! {
+                biased;
+                () = draining.cancelled() => return Some((false, None)),
+                Some(()) = ticks.next() => {
+                    let ready = is_ready();
+                    if told != Some(ready) {
+                        return Some((ready, Some((ticks, is_ready, draining, Some(ready)))));
                     }
                 }
             }
-        },
-    )
+        }
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicBool, Ordering};
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_watcher_hears_of_changes_only_and_of_the_end() {
-        let ready = Arc::new(AtomicBool::new(false));
         let draining = CancellationToken::new();
-        let watched = Arc::clone(&ready);
-        let mut changes =
-            Box::pin(changes(move || watched.load(Ordering::Relaxed), draining.clone()));
+        let mut states = [false, false, true].into_iter();
+        let is_ready = move || states.next().expect("asked no further than the change");
+        let changes = changes(stream::repeat(()).boxed(), is_ready, draining.clone());
+        let mut changes = changes.boxed();
         assert_eq!(changes.next().await, Some(false));
-        ready.store(true, Ordering::Relaxed);
         assert_eq!(changes.next().await, Some(true));
         draining.cancel();
         assert_eq!(changes.next().await, Some(false));

@@ -7,7 +7,7 @@ use crate::{
     histogram::HistogramReport,
     names::{self, Name},
     system::{CpuTimes, Memory, Process},
-    totals::{Figures, Series, Sum},
+    totals::{Figures, Labels, Series, Sum},
 };
 use hippocamp_types::{Clock, MonotonicClock, Timestamp};
 use metrics_exporter_prometheus::LabelSet;
@@ -55,9 +55,14 @@ pub struct Metrics {
     options: MetricsOptions,
     clock: Arc<dyn Clock>,
     /// By labels; those of models that are gone are swept out at each render.
-    models: Mutex<BTreeMap<Vec<(String, String)>, Weak<Series>>>,
+    models: Mutex<Models>,
     machine: Mutex<Machine>,
 }
+
+type Models = BTreeMap<Labels, Weak<Series>>;
+
+/// One of a model's histograms, if it has it.
+type ReadHistogram = fn(&Figures) -> Option<HistogramReport>;
 
 /// The last look at the machine.
 #[derive(Debug)]
@@ -89,14 +94,13 @@ impl Metrics {
         decoupled: bool,
     ) -> Arc<ModelStatistics> {
         // Triton puts an underscore before each tag, so that none can hide a label of its own.
-        let mut labels: BTreeMap<String, String> =
+        let mut labels: Labels =
             tags.iter().map(|(key, value)| (format!("_{key}"), value.clone())).collect();
         labels.insert("model".to_owned(), name.to_owned());
         labels.insert("version".to_owned(), version.to_string());
 
-        let key = labels.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut models = self.lock_models();
-        let known = models.entry(key).or_default();
+        let known = models.entry(labels.clone()).or_default();
         let series = known.upgrade().unwrap_or_else(|| {
             let series = Arc::new(Series::new(labels));
             *known = Arc::downgrade(&series);
@@ -116,11 +120,11 @@ impl Metrics {
         }
         render_gauges(&mut text, &models);
         if self.options.histogram_latencies {
-            let first = |figures: &Figures| figures.first_response.clone();
+            let first: ReadHistogram = |figures| figures.first_response.clone();
             render_histogram(&mut text, &models, names::FIRST_RESPONSE, first, MILLISECOND_NS);
         }
         if self.options.latency_histograms {
-            let families: [(Name, fn(&Figures) -> Option<HistogramReport>); 3] = [
+            let families: [(Name, ReadHistogram); 3] = [
                 (names::REQUEST_SECONDS, |figures| Some(figures.request.clone())),
                 (names::QUEUE_SECONDS, |figures| Some(figures.queue.clone())),
                 (names::COMPUTE_SECONDS, |figures| Some(figures.compute.clone())),
@@ -167,7 +171,7 @@ impl Metrics {
         }
     }
 
-    fn lock_models(&self) -> MutexGuard<'_, BTreeMap<Vec<(String, String)>, Weak<Series>>> {
+    fn lock_models(&self) -> MutexGuard<'_, Models> {
         self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -262,7 +266,7 @@ fn render_histogram(
     text: &mut Exposition,
     models: &[Model],
     name: Name,
-    histogram: impl Fn(&Figures) -> Option<HistogramReport>,
+    histogram: ReadHistogram,
     unit_ns: u64,
 ) {
     text.histogram(name);

@@ -73,11 +73,14 @@ pub(crate) struct Figures {
     pub(crate) first_response: Option<HistogramReport>,
 }
 
+/// Names and values.
+pub(crate) type Labels = BTreeMap<String, String>;
+
 /// The metrics of every generation of one model version: those that live and those that are gone.
 #[derive(Debug)]
 pub(crate) struct Series {
     /// Ordered by name, as Triton prints them.
-    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) labels: Labels,
     generations: Mutex<Generations>,
 }
 
@@ -140,7 +143,7 @@ impl Figures {
 }
 
 impl Series {
-    pub(crate) fn new(labels: BTreeMap<String, String>) -> Self {
+    pub(crate) fn new(labels: Labels) -> Self {
         Self { labels, generations: Mutex::default() }
     }
 

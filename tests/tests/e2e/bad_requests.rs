@@ -1,7 +1,8 @@
 //! Requests that no client should send: each gets a clear refusal or its connection closed, and the
 //! server serves on. Beyond the recorded ones of tests/golden, which are replayed from tests/python.
 
-use crate::clients::{assert_simple, get, grpc, infer, send_raw, simple_message, within_limit};
+use crate::clients::{assert_serves, get, grpc, send_raw, simple, within_limit};
+use hippocamp_client::{InferInput, StatusCode};
 use hippocamp_tests::{Repository, Sandbox};
 use tonic::Code;
 
@@ -71,12 +72,12 @@ async fn over_http() {
     ];
     for (name, request, allowed) in cases {
         // Closing without an answer is an answer to what is no HTTP.
-        if let Some(answer) = send_raw(server.http(), &request).await {
-            assert!(allowed.contains(&answer.status), "{name}: {answer:?}");
+        if let Some(status) = send_raw(server.http(), &request).await {
+            assert!(allowed.contains(&status), "{name}: {status}");
         }
         assert_eq!(get(server.http(), "/v2/health/live").await.status, 200, "after {name}");
     }
-    assert_simple(&infer(server.http(), "simple", 40, 2).await.ok(), 40, 2);
+    assert_serves(&server, "simple").await;
     server.stop();
 }
 
@@ -84,39 +85,37 @@ async fn over_http() {
 async fn over_grpc() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
-    let mut client = grpc(&server).await;
-    let good = || simple_message("simple", 40, 2);
+    let client = grpc(&server).await;
+    let good = || simple("simple", 40, 2);
     let mut cases = Vec::new();
 
     let mut request = good();
-    request.model_name = "nope".to_owned();
+    request.model = "nope".to_owned();
     cases.push(("an unknown model", request, Code::NotFound));
 
-    let mut request = good();
-    request.model_version = "-7".to_owned();
-    cases.push(("a version below zero", request, Code::InvalidArgument));
+    cases.push(("an unknown version", good().version(7), Code::NotFound));
 
     let mut request = good();
-    request.inputs[0].shape = vec![i64::MAX, i64::MAX];
+    request.inputs[0].tensor.shape = vec![i64::MAX, i64::MAX];
     cases.push(("a shape beyond all memory", request, Code::InvalidArgument));
 
     let mut request = good();
-    request.inputs[0].shape = vec![-1, 16];
+    request.inputs[0].tensor.shape = vec![-1, 16];
     cases.push(("a negative dimension", request, Code::InvalidArgument));
 
     let mut request = good();
-    request.raw_input_contents[1] = vec![0; 63].into();
+    request.inputs[1] = InferInput::raw("INPUT1", &[1, 16], "INT32", vec![0; 63]);
     cases.push(("a byte too few", request, Code::InvalidArgument));
 
     let mut request = good();
-    request.inputs[1].name = "INPUT0".to_owned();
+    request.inputs[1].tensor.name = "INPUT0".to_owned();
     cases.push(("an input twice", request, Code::InvalidArgument));
 
     for (name, request, code) in cases {
-        let status = within_limit(client.model_infer(request)).await.expect_err(name);
-        assert_eq!(status.code(), code, "{name}: {status:?}");
-        assert!(!status.message().is_empty(), "{name}");
+        let error = within_limit(client.infer(&request)).await.expect_err(name);
+        assert_eq!(error.code(), Some(StatusCode::Grpc(code)), "{name}: {error}");
+        assert!(error.message().is_some_and(|text| !text.is_empty()), "{name}");
     }
-    within_limit(client.model_infer(good())).await.expect("it serves on");
+    within_limit(client.infer(&good())).await.expect("it serves on");
     server.stop();
 }

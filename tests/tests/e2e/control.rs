@@ -1,30 +1,39 @@
 //! Loading and unloading while the server serves.
 
-use crate::clients::{Answer, assert_simple, get, index, infer, post};
+use crate::clients::{
+    assert_serves, assert_simple, grpc, http, index, infer, status, text, within_limit,
+};
+use hippocamp_client::LoadOverrides;
 use hippocamp_tests::{Repository, Sandbox};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 
-async fn load(server: &Sandbox, model: &str, body: &Value) -> Answer {
-    post(server.http(), &format!("/v2/repository/models/{model}/load"), body).await
-}
-
-async fn unload(server: &Sandbox, model: &str, body: &Value) -> Answer {
-    post(server.http(), &format!("/v2/repository/models/{model}/unload"), body).await
+/// The status that inference with `model` is refused with.
+async fn refusal(server: &Sandbox, model: &str) -> Option<u16> {
+    status(&infer(server, model, 1, 1).await.expect_err("it does not serve"))
 }
 
 #[tokio::test]
-async fn load_infer_unload() {
+async fn load_infer_unload_over_both_protocols() {
     let repository = Repository::new().simple("simple", "").identity("other", "TYPE_FP32", "");
     let server = Sandbox::explicit(repository.path());
-    assert_eq!(infer(server.http(), "simple", 1, 1).await.status, 404);
-    assert_eq!(load(&server, "simple", &json!({})).await.status, 200);
-    assert_simple(&infer(server.http(), "simple", 40, 2).await.ok(), 40, 2);
-    let models = index(&server).await;
-    assert!(models.contains(&"simple: READY".to_owned()), "{models:?}");
-    assert!(!models.contains(&"other: READY".to_owned()), "{models:?}");
-    assert_eq!(unload(&server, "simple", &json!({})).await.status, 200);
-    assert_eq!(infer(server.http(), "simple", 1, 1).await.status, 404);
+    let (http, grpc) = (http(&server), grpc(&server).await);
+    for round in 0..2 {
+        assert_eq!(refusal(&server, "simple").await, Some(404));
+        let loaded = if round == 0 { http.load("simple").await } else { grpc.load("simple").await };
+        loaded.expect("it loads");
+        assert_serves(&server, "simple").await;
+        let models = index(&server).await;
+        assert!(models.contains(&"simple: READY".to_owned()), "{models:?}");
+        assert!(!models.contains(&"other: READY".to_owned()), "{models:?}");
+        let unloaded = if round == 0 {
+            http.unload("simple", false).await
+        } else {
+            grpc.unload("simple", false).await
+        };
+        unloaded.expect("it unloads");
+    }
+    assert_eq!(refusal(&server, "simple").await, Some(404));
     server.stop();
 }
 
@@ -32,14 +41,16 @@ async fn load_infer_unload() {
 async fn a_new_version_takes_over() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::explicit(repository.path());
-    load(&server, "simple", &json!({})).await;
-    assert_eq!(infer(server.http(), "simple", 1, 1).await.ok()["model_version"], "1");
+    let client = http(&server);
     let onnx = fs::read(repository.path().join("simple/1/model.onnx")).expect("written above");
-    repository.write("simple/2/model.onnx", onnx);
-    load(&server, "simple", &json!({})).await;
-    assert_eq!(infer(server.http(), "simple", 1, 1).await.ok()["model_version"], "2");
-    let metadata = get(server.http(), "/v2/models/simple").await.ok();
-    assert_eq!(metadata["versions"], json!(["2"]), "one version is served unless told otherwise");
+    for version in ["1", "2"] {
+        repository.write(&format!("simple/{version}/model.onnx"), &onnx);
+        client.load("simple").await.expect("it loads");
+        let result = infer(&server, "simple", 1, 1).await.expect("it serves");
+        assert_eq!(result.model_version, version);
+    }
+    let metadata = client.model_metadata("simple", None).await.expect("it is there");
+    assert_eq!(metadata.versions, ["2"], "one version is served unless told otherwise");
     server.stop();
 }
 
@@ -47,16 +58,16 @@ async fn a_new_version_takes_over() {
 async fn a_failed_load_changes_nothing_that_serves() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::explicit(repository.path());
-    load(&server, "simple", &json!({})).await;
+    let client = http(&server);
+    client.load("simple").await.expect("it loads");
     for (path, content) in [
         ("simple/1/model.onnx", "this is no ONNX file"),
         ("simple/config.pbtxt", "max_batch_size: many"),
     ] {
         repository.write(path, content);
-        let answer = load(&server, "simple", &json!({})).await;
-        assert!(answer.status >= 400, "{answer:?}");
-        assert!(!answer.error().is_empty());
-        assert_simple(&infer(server.http(), "simple", 40, 2).await.ok(), 40, 2);
+        let error = client.load("simple").await.expect_err("it is broken");
+        assert!(!text(&error).is_empty());
+        assert_serves(&server, "simple").await;
     }
     server.stop();
 }
@@ -66,20 +77,26 @@ async fn overrides_of_configuration_and_files() {
     let repository = Repository::new().simple("simple", "");
     let onnx = fs::read(repository.path().join("simple/1/model.onnx")).expect("written above");
     let server = Sandbox::explicit(repository.path());
+    let (http, grpc) = (http(&server), grpc(&server).await);
 
-    let config = json!({"backend": "onnxruntime", "max_batch_size": 3}).to_string();
-    let answer = load(&server, "simple", &json!({"parameters": {"config": config}})).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let config = get(server.http(), "/v2/models/simple/config").await.ok();
+    let config = LoadOverrides::config(json!({"backend": "onnxruntime", "max_batch_size": 3}));
+    http.load_with("simple", &config).await.expect("it loads");
+    let config = http.model_config("simple", None).await.expect("it is there");
     assert_eq!(config["max_batch_size"], 3);
 
-    let config = json!({"backend": "onnxruntime", "max_batch_size": 8}).to_string();
-    let parameters = json!({"config": config, "file:7/model.onnx": base64(&onnx)});
-    let answer = load(&server, "from_a_client", &json!({"parameters": parameters})).await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let response = infer(server.http(), "from_a_client", 40, 2).await.ok();
-    assert_simple(&response, 40, 2);
-    assert_eq!(response["model_version"], "7");
+    let config = json!({"backend": "onnxruntime", "max_batch_size": 8});
+    for (name, version) in [("over_http", "7"), ("over_grpc", "8")] {
+        let file = format!("{version}/model.onnx");
+        let overrides = LoadOverrides::config(config.clone()).file(file, onnx.clone());
+        let loaded = match name {
+            "over_http" => http.load_with(name, &overrides).await,
+            _ => grpc.load_with(name, &overrides).await,
+        };
+        loaded.expect("it loads");
+        let result = infer(&server, name, 40, 2).await.expect("it serves");
+        assert_simple(&result, 40, 2);
+        assert_eq!(result.model_version, version);
+    }
     server.stop();
 }
 
@@ -88,11 +105,33 @@ async fn an_ensemble_brings_its_steps_and_may_take_them_away() {
     let repository =
         Repository::new().simple("simple", "").ensemble_of_simple("ensemble", "simple");
     let server = Sandbox::explicit(repository.path());
-    load(&server, "ensemble", &json!({})).await.status.eq(&200).then_some(()).expect("it loads");
+    let client = http(&server);
+    client.load("ensemble").await.expect("it loads");
     assert_eq!(index(&server).await, ["ensemble: READY", "simple: READY"]);
-    let all = json!({"parameters": {"unload_dependents": true}});
-    assert_eq!(unload(&server, "ensemble", &all).await.status, 200);
-    assert_eq!(infer(server.http(), "simple", 1, 1).await.status, 404);
+    client.unload("ensemble", true).await.expect("it unloads");
+    assert_eq!(refusal(&server, "simple").await, Some(404));
+    server.stop();
+}
+
+/// Requests go on while their model is loaded anew: each is answered, by the old or the new one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_request_is_lost_in_a_reload() {
+    let repository = Repository::new().simple("simple", "");
+    let server = Sandbox::explicit(repository.path());
+    let client = http(&server);
+    client.load("simple").await.expect("it loads");
+    let requests = async {
+        for i in 0..300 {
+            assert_simple(&infer(&server, "simple", i, 1).await.expect("it serves"), i, 1);
+        }
+    };
+    let reloads = async {
+        for size in [4, 5, 6, 7, 8] {
+            let config = LoadOverrides::config(json!({"backend": "tract", "max_batch_size": size}));
+            client.load_with("simple", &config).await.expect("it loads");
+        }
+    };
+    within_limit(async { tokio::join!(requests, reloads) }).await;
     server.stop();
 }
 
@@ -100,24 +139,8 @@ async fn an_ensemble_brings_its_steps_and_may_take_them_away() {
 async fn mode_none_refuses_model_control() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
-    let answer = unload(&server, "simple", &json!({})).await;
-    assert_eq!(answer.status, 503, "{answer:?}");
-    assert_simple(&infer(server.http(), "simple", 40, 2).await.ok(), 40, 2);
+    let error = http(&server).unload("simple", false).await.expect_err("the mode is none");
+    assert_eq!(status(&error), Some(503));
+    assert_serves(&server, "simple").await;
     server.stop();
-}
-
-/// Standard base64 with padding.
-fn base64(data: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in data.chunks(3) {
-        let mut bits = [0; 4];
-        bits[1..=chunk.len()].copy_from_slice(chunk);
-        let bits = u32::from_be_bytes(bits);
-        for i in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * i)) as usize & 63];
-            text.push(if i <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-    text
 }

@@ -1,8 +1,9 @@
 //! What users read first is true: the README's first request, the OpenAPI document, Swagger UI (which
 //! comes from the binary and fetches nothing from elsewhere).
 
-use crate::clients::{exchange, get};
+use crate::clients::{body, get, get_json, send};
 use hippocamp_tests::{Repository, Sandbox, workspace_root};
+use http::Method;
 use std::fs;
 
 #[tokio::test]
@@ -18,9 +19,9 @@ async fn the_first_request_of_the_readme_works_as_printed() {
 
     let server = Sandbox::start(&workspace_root().join("model_repository"));
     // As curl sends it.
-    let kind = [("Content-Type", "application/x-www-form-urlencoded".to_owned())];
-    let actual = exchange(server.http(), "POST", &path, &kind, request.as_bytes()).await;
-    assert_eq!((actual.status, actual.text()), (200, answer));
+    let kind = [("Content-Type", "application/x-www-form-urlencoded")];
+    let actual = send(server.http(), Method::POST, &path, &kind, request).await;
+    assert_eq!((actual.status, body(&actual)), (200, answer));
     server.stop();
 }
 
@@ -28,7 +29,7 @@ async fn the_first_request_of_the_readme_works_as_printed() {
 async fn openapi_describes_the_routes() {
     let repository = Repository::new();
     let server = Sandbox::start(repository.path());
-    let document = get(server.http(), "/openapi.json").await.ok();
+    let document = get_json(&server, "/openapi.json").await;
     let version = document["openapi"].as_str().expect("a version");
     assert!(version.starts_with("3.1"), "{version}");
     let paths = document["paths"].as_object().expect("paths");
@@ -59,7 +60,7 @@ async fn swagger_ui_comes_from_the_binary() {
     let page = get(server.http(), "/docs/").await;
     assert_eq!(page.status, 200);
     assert!(page.header("content-type").is_some_and(|kind| kind.starts_with("text/html")));
-    let page = page.text();
+    let page = body(&page);
     let mut files = 0;
     for attribute in ["src=\"", "href=\""] {
         for rest in page.split(attribute).skip(1) {

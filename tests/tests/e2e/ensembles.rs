@@ -1,47 +1,38 @@
 //! Ensembles: steps within one request, and what is refused at load.
 
 use crate::clients::{
-    get, grpc, index, infer, little_endian, output, simple_message, within_limit,
+    assert_output, grpc, index, infer, simple, statistics, text, within_limit,
 };
 use hippocamp_tests::{Repository, Sandbox, Settings};
-use serde_json::json;
 
 #[tokio::test]
 async fn the_second_step_gets_what_the_first_made() {
     let repository = Repository::new().simple("simple", "").ensemble_of_simple("both", "simple");
     let server = Sandbox::start(repository.path());
-    // (a + b) + (a - b), and (a + b) - (a - b).
-    let response = infer(server.http(), "both", 40, 2).await.ok();
-    assert_eq!(output(&response, "OUTPUT0")["data"], json!(vec![80; 16]));
-    assert_eq!(output(&response, "OUTPUT1")["data"], json!(vec![4; 16]));
-
-    let mut client = grpc(&server).await;
-    let response = within_limit(client.model_infer(simple_message("both", 40, 2))).await;
-    let response = response.expect("the ensemble infers").into_inner();
-    for (name, value) in [("OUTPUT0", 80), ("OUTPUT1", 4)] {
-        let at = response.outputs.iter().position(|output| output.name == name);
-        let at = at.unwrap_or_else(|| panic!("no output {name}"));
-        assert_eq!(response.raw_output_contents[at], little_endian(value));
+    let over_http = infer(&server, "both", 40, 2).await.expect("the ensemble infers");
+    let request = simple("both", 40, 2);
+    let over_grpc = within_limit(grpc(&server).await.infer(&request)).await;
+    for result in [over_http, over_grpc.expect("the ensemble infers")] {
+        // (a + b) + (a - b), and (a + b) - (a - b).
+        assert_output(&result, "OUTPUT0", 80);
+        assert_output(&result, "OUTPUT1", 4);
     }
-
-    let statistics = get(server.http(), "/v2/models/simple/stats").await.ok();
-    let simple = &statistics["model_stats"][0];
-    assert_eq!(simple["inference_count"], 4, "two steps for each of two requests: {simple}");
+    let inferences = statistics(&server, "simple").await.inference_count;
+    assert_eq!(inferences, 4, "two steps for each of two requests");
+    assert_eq!(statistics(&server, "both").await.inference_count, 2);
     server.stop();
 }
 
 #[tokio::test]
-async fn an_error_in_a_step_is_the_ensembles_answer() {
+async fn a_wrong_request_is_refused_and_leaves_nothing_behind() {
     let repository = Repository::new().simple("simple", "").ensemble_of_simple("both", "simple");
     let server = Sandbox::start(repository.path());
-    let mut request = simple_message("both", 40, 2);
-    request.raw_input_contents.truncate(1);
-    let mut client = grpc(&server).await;
-    let status = within_limit(client.model_infer(request)).await.expect_err("an input is missing");
-    assert!(!status.message().is_empty());
-    // Nothing of it is left behind.
-    let response = infer(server.http(), "both", 1, 1).await.ok();
-    assert_eq!(output(&response, "OUTPUT0")["data"], json!(vec![2; 16]));
+    let mut request = simple("both", 40, 2);
+    request.inputs.truncate(1);
+    let error = within_limit(grpc(&server).await.infer(&request)).await;
+    assert!(text(&error.expect_err("an input is missing")).contains("INPUT1"));
+    let result = infer(&server, "both", 1, 1).await.expect("the ensemble infers");
+    assert_output(&result, "OUTPUT0", 2);
     server.stop();
 }
 

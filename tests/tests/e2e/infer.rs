@@ -1,50 +1,38 @@
 //! Inference over both protocols, in every encoding.
 
 use crate::clients::{
-    assert_simple, exchange, get, grpc, infer, little_endian, output, post, simple_json,
-    simple_message, within_limit,
+    assert_serves, assert_simple, grpc, http, infer, simple, status, within_limit,
 };
+use futures_util::StreamExt as _;
+use hippocamp_client::{InferInput, InferRequest, RequestedOutput, Tensor};
 use hippocamp_tests::{Repository, Sandbox};
 use serde_json::json;
+use std::fs;
 
 #[tokio::test]
-async fn json_in_json_out() {
+async fn json_and_binary_both_ways() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
-    let mut request = simple_json(40, 2);
-    request["id"] = json!("17");
-    for path in ["/v2/models/simple/infer", "/v2/models/simple/versions/1/infer"] {
-        let response = post(server.http(), path, &request).await.ok();
-        assert_simple(&response, 40, 2);
-        assert_eq!(
-            (&response["model_name"], &response["model_version"], &response["id"]),
-            (&json!("simple"), &json!("1"), &json!("17"))
-        );
+    let client = http(&server);
+    for (json_in, json_out) in [(false, false), (false, true), (true, false), (true, true)] {
+        let mut request = simple("simple", 40, 2).id("17");
+        if json_in {
+            request.inputs = request.inputs.into_iter().map(InferInput::json).collect();
+        }
+        for name in ["OUTPUT0", "OUTPUT1"] {
+            let output = RequestedOutput::new(name);
+            request = request.output(if json_out { output.json() } else { output });
+        }
+        for request in [request.clone(), request.version(1)] {
+            let result = within_limit(client.infer(&request)).await.expect("simple infers");
+            assert_simple(&result, 40, 2);
+            let about = (&*result.model_name, &*result.model_version, &*result.id);
+            assert_eq!(about, ("simple", "1", "17"));
+        }
     }
-    server.stop();
-}
-
-#[tokio::test]
-async fn binary_in_binary_out() {
-    let repository = Repository::new().simple("simple", "");
-    let server = Sandbox::start(repository.path());
-    let mut request = simple_json(40, 2);
-    for input in request["inputs"].as_array_mut().expect("written above") {
-        let input = input.as_object_mut().expect("written above");
-        input.remove("data");
-        input.insert("parameters".to_owned(), json!({"binary_data_size": 64}));
-    }
-    request["parameters"] = json!({"binary_data_output": true});
-    let head = request.to_string();
-    let body = [head.as_bytes(), &little_endian(40), &little_endian(2)].concat();
-    let headers = [("Inference-Header-Content-Length", head.len().to_string())];
-    let answer = exchange(server.http(), "POST", "/v2/models/simple/infer", &headers, &body).await;
-    assert_eq!(answer.status, 200, "{}", answer.text());
-    let head = answer.header("inference-header-content-length").expect("a binary answer");
-    let (head, tail) = answer.body.split_at(head.parse().expect("a number"));
-    let head: serde_json::Value = serde_json::from_slice(head).expect("a JSON head");
-    assert_eq!(output(&head, "OUTPUT0")["parameters"]["binary_data_size"], 64);
-    assert_eq!(tail, [little_endian(42), little_endian(38)].concat());
+    let compressed = http(&server).compressed();
+    let result = within_limit(compressed.infer(&simple("simple", 40, 2))).await;
+    assert_simple(&result.expect("simple infers"), 40, 2);
     server.stop();
 }
 
@@ -52,22 +40,21 @@ async fn binary_in_binary_out() {
 async fn grpc_unary_and_streaming() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
-    let mut client = grpc(&server).await;
-    let response = within_limit(client.model_infer(simple_message("simple", 40, 2))).await;
-    let response = response.expect("simple infers").into_inner();
-    assert_eq!(response.raw_output_contents, [little_endian(42), little_endian(38)]);
-
-    let requests: Vec<_> = (0..8).map(|i| simple_message("simple", i, 1)).collect();
-    let stream = within_limit(client.model_stream_infer(tokio_stream::iter(requests))).await;
-    let mut stream = stream.expect("the stream opens").into_inner();
-    let mut sums = Vec::new();
-    while let Some(answer) = within_limit(stream.message()).await.expect("the stream goes on") {
-        assert_eq!(answer.error_message, "");
-        let response = answer.infer_response.expect("a response");
-        sums.push(response.raw_output_contents[0][0]);
+    let client = grpc(&server).await;
+    let mut typed = simple("simple", 40, 2);
+    typed.inputs = typed.inputs.into_iter().map(InferInput::json).collect();
+    for request in [simple("simple", 40, 2), typed] {
+        let result = within_limit(client.infer(&request)).await.expect("simple infers");
+        assert_simple(&result, 40, 2);
     }
-    sums.sort_unstable();
-    assert_eq!(sums, [1, 2, 3, 4, 5, 6, 7, 8]);
+
+    let requests: Vec<_> = (0..8).map(|i| simple("simple", i, 1)).collect();
+    let stream = within_limit(client.infer_stream(tokio_stream::iter(requests))).await;
+    let results: Vec<_> = within_limit(stream.expect("the stream opens").collect()).await;
+    assert_eq!(results.len(), 8);
+    for (result, i) in results.into_iter().zip(0..) {
+        assert_simple(&result.expect("simple infers"), i, 1);
+    }
     server.stop();
 }
 
@@ -75,12 +62,38 @@ async fn grpc_unary_and_streaming() {
 async fn bytes_of_any_length() {
     let repository = Repository::new().identity("text", "TYPE_STRING", "");
     let server = Sandbox::start(repository.path());
-    let texts = json!(["", "hippocamp", "Grüße 🌒", "x".repeat(100_000)]);
-    let request = json!({"inputs": [
-        {"name": "INPUT0", "shape": [2, 2], "datatype": "BYTES", "data": texts}
-    ]});
-    let response = post(server.http(), "/v2/models/text/infer", &request).await.ok();
-    assert_eq!(output(&response, "OUTPUT0")["data"], texts);
+    let long = "x".repeat(100_000);
+    let texts = ["", "hippocamp", "Grüße 🌒", &long];
+    let input = || InferInput::bytes("INPUT0", &[2, 2], &texts);
+    let client = grpc(&server).await;
+    for input in [input(), input().json()] {
+        let request = InferRequest::new("text").input(input);
+        let over_http = within_limit(http(&server).infer(&request)).await.expect("it infers");
+        let over_grpc = within_limit(client.infer(&request)).await.expect("it infers");
+        for result in [over_http, over_grpc] {
+            let output = result.output("OUTPUT0").expect("it is there");
+            assert_eq!(output.strings().expect("text"), texts);
+        }
+    }
+    server.stop();
+}
+
+#[tokio::test]
+async fn one_output_and_classes() {
+    let repository = Repository::new().simple("simple", "");
+    let server = Sandbox::start(repository.path());
+    let classes = RequestedOutput::new("OUTPUT0").classification(2);
+    let ascending: Vec<i32> = (0..16).collect();
+    let request = InferRequest::new("simple")
+        .input(InferInput::new("INPUT0", &[1, 16], &ascending))
+        .input(InferInput::new("INPUT1", &[1, 16], &[1; 16]))
+        .output(classes);
+    let over_http = within_limit(http(&server).infer(&request)).await.expect("it infers");
+    let over_grpc = within_limit(grpc(&server).await.infer(&request)).await.expect("it infers");
+    for result in [over_http, over_grpc] {
+        let [output] = &*result.outputs else { panic!("one output was asked for: {result:?}") };
+        assert_eq!(output.strings().expect("text"), ["16:15", "15:14"]);
+    }
     server.stop();
 }
 
@@ -88,9 +101,14 @@ async fn bytes_of_any_length() {
 async fn generate() {
     let repository = Repository::new().identity("text", "TYPE_STRING", "");
     let server = Sandbox::start(repository.path());
-    let response =
-        post(server.http(), "/v2/models/text/generate", &json!({"INPUT0": "hello"})).await.ok();
+    let client = http(&server);
+    let response = within_limit(client.generate("text", &json!({"INPUT0": "hello"}))).await;
+    let response = response.expect("it answers");
     assert_eq!((&response["model_name"], &response["OUTPUT0"]), (&json!("text"), &json!("hello")));
+    let stream = within_limit(client.generate_stream("text", &json!({"INPUT0": "hello"}))).await;
+    let events: Vec<_> = within_limit(stream.expect("it streams").collect()).await;
+    let [Ok(event)] = &*events else { panic!("one event: {events:?}") };
+    assert_eq!(event["OUTPUT0"], "hello");
     server.stop();
 }
 
@@ -98,14 +116,14 @@ async fn generate() {
 async fn a_bare_onnx_file_serves() {
     let repository = Repository::new().simple_onnx("bare");
     let server = Sandbox::start(repository.path());
-    let metadata = get(server.http(), "/v2/models/bare").await.ok();
-    let names = |of: &str| -> Vec<_> {
-        let tensors = metadata[of].as_array().expect("metadata lists tensors");
-        tensors.iter().map(|tensor| (tensor["name"].clone(), tensor["datatype"].clone())).collect()
+    let metadata = http(&server).model_metadata("bare", None).await.expect("it is there");
+    let names = |tensors: &[hippocamp_client::TensorMetadata]| -> Vec<_> {
+        tensors.iter().map(|tensor| (tensor.name.clone(), tensor.datatype.clone())).collect()
     };
-    assert_eq!(names("inputs"), ["INPUT0", "INPUT1"].map(|name| (json!(name), json!("INT32"))));
-    assert_eq!(names("outputs"), ["OUTPUT0", "OUTPUT1"].map(|name| (json!(name), json!("INT32"))));
-    assert_simple(&infer(server.http(), "bare", 40, 2).await.ok(), 40, 2);
+    let int32 = |name: &str| (name.to_owned(), "INT32".to_owned());
+    assert_eq!(names(&metadata.inputs), ["INPUT0", "INPUT1"].map(int32));
+    assert_eq!(names(&metadata.outputs), ["OUTPUT0", "OUTPUT1"].map(int32));
+    assert_serves(&server, "bare").await;
     server.stop();
 }
 
@@ -114,11 +132,25 @@ async fn the_version_policy_decides() {
     let repository = Repository::new()
         .simple("simple", "version_policy: { specific { versions: [ 1, 3 ] } }")
         .file("simple/2/model.onnx", "not even read: this version is not served");
-    let onnx = std::fs::read(repository.path().join("simple/1/model.onnx")).expect("written above");
+    let onnx = fs::read(repository.path().join("simple/1/model.onnx")).expect("written above");
     repository.write("simple/3/model.onnx", onnx);
     let server = Sandbox::start(repository.path());
-    let metadata = get(server.http(), "/v2/models/simple").await.ok();
-    assert_eq!(metadata["versions"], json!(["1", "3"]));
-    assert_eq!(infer(server.http(), "simple", 1, 1).await.ok()["model_version"], "3");
+    let metadata = http(&server).model_metadata("simple", None).await.expect("it is there");
+    assert_eq!(metadata.versions, ["1", "3"]);
+    let result = infer(&server, "simple", 1, 1).await.expect("the latest serves");
+    assert_eq!(result.model_version, "3");
+    let refused = http(&server).infer(&simple("simple", 1, 1).version(2)).await;
+    assert_eq!(status(&refused.expect_err("version 2 is not served")), Some(404));
+    server.stop();
+}
+
+/// Numbers that overflow wrap around, as in every other engine, and end nothing.
+#[tokio::test]
+async fn integers_wrap_around() {
+    let repository = Repository::new().simple("simple", "");
+    let server = Sandbox::start(repository.path());
+    let result = infer(&server, "simple", i32::MAX, 1).await.expect("simple infers");
+    let sum: &Tensor = result.output("OUTPUT0").expect("it is there");
+    assert_eq!(sum.as_i32().expect("INT32"), [i32::MIN; 16]);
     server.stop();
 }

@@ -1,8 +1,7 @@
 //! Statistics and metrics count what happened.
 
-use crate::clients::{get, infer, post};
+use crate::clients::{body, get, http, infer, simple, statistics, status};
 use hippocamp_tests::{Repository, Sandbox};
-use serde_json::json;
 
 /// The value of a metric whose labels include all of `labels`.
 fn metric(page: &str, name: &str, labels: &[&str]) -> f64 {
@@ -20,16 +19,16 @@ async fn metrics_and_statistics_count_requests() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
     for i in 0..5 {
-        infer(server.http(), "simple", i, 1).await.ok();
+        infer(&server, "simple", i, 1).await.expect("simple infers");
     }
-    let bad = json!({"inputs": [
-        {"name": "INPUT0", "shape": [1, 8], "datatype": "INT32", "data": [0, 1, 2, 3, 4, 5, 6, 7]}
-    ]});
-    assert_eq!(post(server.http(), "/v2/models/simple/infer", &bad).await.status, 400);
+    let mut bad = simple("simple", 1, 1);
+    bad.inputs.truncate(1);
+    let refused = http(&server).infer(&bad).await.expect_err("an input is missing");
+    assert_eq!(status(&refused), Some(400));
 
     let answer = get(server.metrics(), "/metrics").await;
     assert_eq!(answer.status, 200);
-    let page = answer.text();
+    let page = body(&answer);
     let simple = ["model=\"simple\"", "version=\"1\""];
     for (name, value) in [
         ("nv_inference_request_success", 5.0),
@@ -49,14 +48,11 @@ async fn metrics_and_statistics_count_requests() {
         assert!(metric(&page, name, &[]) >= 0.0);
     }
 
-    let statistics = get(server.http(), "/v2/models/simple/versions/1/stats").await.ok();
-    let model = &statistics["model_stats"][0];
-    assert_eq!(model["inference_count"], 5);
-    assert_eq!(model["execution_count"], 5);
-    assert_eq!(model["inference_stats"]["success"]["count"], 5);
-    assert_eq!(model["inference_stats"]["queue"]["count"], 5);
-    assert_eq!(model["batch_stats"][0]["batch_size"], 1);
-    let spent = model["inference_stats"]["success"]["ns"].as_u64().expect("a number");
-    assert!(spent > 0);
+    let statistics = statistics(&server, "simple").await;
+    assert_eq!((statistics.inference_count, statistics.execution_count), (5, 5));
+    let requests = statistics.inference_stats;
+    assert_eq!((requests.success.count, requests.queue.count, requests.fail.count), (5, 5, 1));
+    assert!(requests.success.ns > 0);
+    assert_eq!(statistics.batch_stats[0].batch_size, 1);
     server.stop();
 }

@@ -1,6 +1,6 @@
 //! What a user sees when the server cannot start as asked.
 
-use crate::clients::{assert_simple, get, index, infer};
+use crate::clients::{assert_serves, get, index};
 use hippocamp_tests::{Refusal, Repository, Sandbox, Settings};
 use std::{net::TcpListener, path::Path};
 
@@ -64,7 +64,7 @@ async fn with_exit_on_error_off_the_rest_is_served() {
             .option("--exit-on-error", "false")
             .start()
             .unwrap_or_else(|refusal| panic!("{refusal}"));
-        assert_simple(&infer(server.http(), "good", 40, 2).await.ok(), 40, 2);
+        assert_serves(&server, "good").await;
         let models = index(&server).await;
         let broken = models.iter().find(|model| model.starts_with("broken: "));
         let broken = broken.unwrap_or_else(|| panic!("the index lacks it: {models:?}"));
@@ -117,7 +117,7 @@ async fn endpoints_can_be_switched_off() {
         .option("--allow-metrics", "false")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
-    assert_simple(&infer(server.http(), "simple", 40, 2).await.ok(), 40, 2);
+    assert_serves(&server, "simple").await;
     server.stop();
 }
 

@@ -124,10 +124,8 @@ impl<'a> Flow<'a> {
             }
             outputs.insert(name);
         }
-        let unused = |tensor: &&&str| {
-            !outputs.contains(**tensor)
-                && !(ready.contains(**tensor) && self.readers.contains_key(**tensor))
-        };
+        let between = |tensor: &str| ready.contains(tensor) && self.readers.contains_key(tensor);
+        let unused = |tensor: &&&str| !outputs.contains(**tensor) && !between(tensor);
         if let Some(tensor) = self.writer.keys().chain(self.readers.keys()).find(unused) {
             return Err(ConfigError::EnsembleTensorUnused {
                 tensor: (*tensor).to_owned(),

@@ -340,8 +340,13 @@ fn request_like() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+/// Those that JSON can carry and serde prints exactly.
 fn datatypes() -> impl Strategy<Value = DataType> {
-    prop::sample::select(DataType::ALL.to_vec())
+    let exact = |datatype: &DataType| {
+        use DataType::{Bf16, Fp16, Fp32, Fp64};
+        !matches!(datatype, Fp16 | Bf16 | Fp32 | Fp64)
+    };
+    prop::sample::select(DataType::ALL.into_iter().filter(exact).collect::<Vec<_>>())
 }
 
 proptest! {
@@ -399,15 +404,14 @@ proptest! {
                 DataType::Int16 => push!(i16),
                 DataType::Int32 => push!(i32),
                 DataType::Int64 => push!(i64),
-                DataType::Fp32 | DataType::Fp64 | DataType::Fp16 | DataType::Bf16 => {}
                 DataType::Bytes => {
                     let text: String = bytes.iter().copied().map(char::from).collect();
                     hippocamp_types::push_bytes_element(&mut data, text.as_bytes());
                     json.push(text.into());
                 }
+                other => unreachable!("{other} is not generated"),
             }
         }
-        prop_assume!(!matches!(datatype, DataType::Fp16 | DataType::Bf16));
         let body = serde_json::json!({
             "inputs": [{ "name": "A", "shape": [json.len()], "datatype": datatype.name(), "data": json }],
         });

@@ -66,7 +66,7 @@ fn what_does_not_fit_is_told_in_tritons_words() {
         "ensemble e allows maximum batch size 8, but it contains model simple which only allows maximum batch size to be 4",
     );
     check(
-        &[(r#"name: "simple""#, r#"name: "other""#)],
+        &[(r#"name: "simple" backend"#, r#"name: "other" backend"#)],
         "ensemble e contains models that are not available or ambiguous: simple",
     );
     check(
