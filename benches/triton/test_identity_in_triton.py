@@ -7,6 +7,7 @@ has nothing else to serve them with is what makes an answer a proof.
 import pathlib
 import re
 import shutil
+import time
 
 import numpy as np
 import peer
@@ -127,13 +128,20 @@ def test_answers_json(triton, model, batch):
 def test_counts_what_it_answers(triton):
     """The backend reports its statistics to the server that drives it."""
     for model in MODELS:
-        _, before = triton.request("GET", f"/v2/models/{model}/stats")
+
+        def counts():
+            _, answer = triton.request("GET", f"/v2/models/{model}/stats")
+            [counted] = answer["model_stats"]
+            return counted["inference_count"], counted["execution_count"], counted["inference_stats"]["success"]["count"]
+
+        before = counts()
         check(triton, "grpc", model, 3)
-        _, after = triton.request("GET", f"/v2/models/{model}/stats")
-        [before], [after] = before["model_stats"], after["model_stats"]
-        assert after["inference_count"] == before["inference_count"] + 3
-        assert after["execution_count"] == before["execution_count"] + 1
-        assert after["inference_stats"]["success"]["count"] == before["inference_stats"]["success"]["count"] + 1
+        expected = tuple(count + more for count, more in zip(before, (3, 1, 1)))
+        # They are reported a moment after the response.
+        end = time.monotonic() + 5
+        while counts() != expected and time.monotonic() < end:
+            time.sleep(0.002)
+        assert counts() == expected
 
 
 def test_refuses_what_does_not_fit_and_goes_on(triton):

@@ -236,13 +236,14 @@ mod tests {
     #[test]
     fn a_fixed_first_dimension_does_not_batch() {
         let (x, y) = (info("x", OnnxType::Float, &[-1, 4]), info("y", OnnxType::Int64, &[1, -1]));
-        let config = completed(json!({"max_batch_size": 0}), &[x.clone()], &[y.clone()]).unwrap();
+        let (inputs, outputs) = ([x], [y]);
+        let config = completed(json!({"max_batch_size": 0}), &inputs, &outputs).unwrap();
         assert_eq!(config["max_batch_size"], 0);
         assert_eq!(config["input"][0]["dims"], json!([-1, 4]));
         assert_eq!(config["output"][0]["dims"], json!([1, -1]));
         assert_eq!(config.get("dynamic_batching"), None);
 
-        let error = complete("m", &json!({"max_batch_size": 2}), &[x], &[y], 4).unwrap_err();
+        let error = complete("m", &json!({"max_batch_size": 2}), &inputs, &outputs, 4).unwrap_err();
         assert!(error.message().contains("non-zero max_batch_size"), "{error}");
     }
 

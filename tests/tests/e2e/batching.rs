@@ -22,8 +22,9 @@ async fn at_once(
     requests.join_all().await
 }
 
+/// Inferences and executions, after 64 requests.
 async fn counts(server: &Sandbox, model: &str) -> (u64, u64) {
-    let statistics = statistics(server, model).await;
+    let statistics = statistics(server, model, 64).await;
     (statistics.inference_count, statistics.execution_count)
 }
 

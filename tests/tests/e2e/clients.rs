@@ -109,11 +109,26 @@ pub(crate) async fn assert_serves(server: &Sandbox, model: &str) {
     assert_simple(&infer(server, model, 40, 2).await.expect("the model serves"), 40, 2);
 }
 
-/// Statistics of the one version of `model`.
-pub(crate) async fn statistics(server: &Sandbox, model: &str) -> ModelStatistics {
-    let statistics = http(server).statistics(Some(model), None).await.expect("the model is there");
-    let [statistics] = statistics.try_into().expect("one version serves");
-    statistics
+/// Statistics of the one version of `model`, once they tell of `inferences`: a backend reports them
+/// after it has sent its responses.
+pub(crate) async fn statistics(server: &Sandbox, model: &str, inferences: u64) -> ModelStatistics {
+    let client = http(server);
+    within_limit(async {
+        loop {
+            let found = client.statistics(Some(model), None).await.expect("the model is there");
+            let [found] = found.try_into().expect("one version serves");
+            let ModelStatistics { inference_count, batch_stats, .. } = &found;
+            let executed: u64 =
+                batch_stats.iter().map(|batch| batch.batch_size * batch.compute_infer.count).sum();
+            // An ensemble has no executions of its own.
+            let settled = batch_stats.is_empty() || executed == *inference_count;
+            if *inference_count >= inferences && settled {
+                return found;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    })
+    .await
 }
 
 /// The state of each model in the index, `name: STATE`, with a reason behind it where there is one.

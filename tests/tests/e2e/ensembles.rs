@@ -17,9 +17,9 @@ async fn the_second_step_gets_what_the_first_made() {
         assert_output(&result, "OUTPUT0", 80);
         assert_output(&result, "OUTPUT1", 4);
     }
-    let inferences = statistics(&server, "simple").await.inference_count;
+    let inferences = statistics(&server, "simple", 4).await.inference_count;
     assert_eq!(inferences, 4, "two steps for each of two requests");
-    assert_eq!(statistics(&server, "both").await.inference_count, 2);
+    assert_eq!(statistics(&server, "both", 2).await.inference_count, 2);
     server.stop();
 }
 

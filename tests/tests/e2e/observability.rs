@@ -26,6 +26,7 @@ async fn metrics_and_statistics_count_requests() {
     let refused = http(&server).infer(&bad).await.expect_err("an input is missing");
     assert_eq!(status(&refused), Some(400));
 
+    let statistics = statistics(&server, "simple", 5).await;
     let answer = get(server.metrics(), "/metrics").await;
     assert_eq!(answer.status, 200);
     let page = body(&answer);
@@ -48,7 +49,6 @@ async fn metrics_and_statistics_count_requests() {
         assert!(metric(&page, name, &[]) >= 0.0);
     }
 
-    let statistics = statistics(&server, "simple").await;
     assert_eq!((statistics.inference_count, statistics.execution_count), (5, 5));
     let requests = statistics.inference_stats;
     assert_eq!((requests.success.count, requests.queue.count, requests.fail.count), (5, 5, 1));

@@ -17,11 +17,11 @@ fn load(model: Onnx) -> Result<Arc<Plan>, LoadError> {
     Plan::load(&path).map(Arc::new)
 }
 
+/// A tensor's shape and bytes.
+type Raw = (Vec<usize>, Vec<u8>);
+
 /// Runs with raw inputs (shape, bytes), gives raw outputs (shape, bytes).
-fn run(
-    runner: &mut Runner,
-    inputs: &[(&[usize], &[u8])],
-) -> Result<Vec<(Vec<usize>, Vec<u8>)>, RunError> {
+fn run(runner: &mut Runner, inputs: &[(&[usize], &[u8])]) -> Result<Vec<Raw>, RunError> {
     let infos = runner.plan().inputs().to_vec();
     let values = infos
         .iter()

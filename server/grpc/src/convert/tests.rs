@@ -6,6 +6,7 @@ use hippocamp_proto::inference::{
     self as proto, InferParameter, InferTensorContents, ModelInferRequest,
     infer_parameter::ParameterChoice,
     model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
+    model_version_policy::{Latest, PolicyChoice},
 };
 use hippocamp_types::{
     CorrelationId, DataType, Error, ErrorCode, InferRequest, InferResponse, Parameter, Shape,
@@ -20,6 +21,9 @@ fn config() -> ModelConfig {
     let raw = proto::ModelConfig {
         name: "m".into(),
         backend: "identity".into(),
+        version_policy: Some(proto::ModelVersionPolicy {
+            policy_choice: Some(PolicyChoice::Latest(Latest { num_versions: 1 })),
+        }),
         input: vec![proto::ModelInput {
             name: "IN".into(),
             data_type: proto::DataType::TypeInt32.into(),
@@ -392,6 +396,8 @@ fn any_input() -> impl Strategy<Value = InferInputTensor> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn no_message_panics(
         inputs in proptest::collection::vec(any_input(), 0..3),

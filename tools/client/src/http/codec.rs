@@ -267,6 +267,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn no_body_panics(body in any::<Vec<u8>>(), length in any::<Option<usize>>()) {
             drop(decode(&body.into(), length));

@@ -1,0 +1,11 @@
+"""Waits for what becomes true a moment later: a backend reports its statistics after its responses."""
+
+import time
+
+
+def eventually(read, expected, limit_s=5.0):
+    """What `read()` gives once it is `expected`, or at last."""
+    end = time.monotonic() + limit_s
+    while (value := read()) != expected and time.monotonic() < end:
+        time.sleep(0.002)
+    return value
