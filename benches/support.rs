@@ -9,7 +9,9 @@ use hippocamp_core::{
     InferenceServer, ModelControl, RepositoryOptions, ServerOptions, unary_reply,
 };
 use hippocamp_telemetry::{Metrics, MetricsOptions};
-use hippocamp_types::{DataType, Error, InferRequest, InferResponse, MonotonicClock, Shape, Tensor};
+use hippocamp_types::{
+    DataType, Error, InferRequest, InferResponse, MonotonicClock, Shape, Tensor,
+};
 use std::{fs, path::PathBuf, sync::Arc};
 use tempfile::TempDir;
 

@@ -25,10 +25,14 @@ fn http_codec(criterion: &mut Criterion) {
     let binary = Bytes::from([HEADER.as_bytes(), &[1; 128]].concat());
     group.throughput(Throughput::Bytes(binary.len() as u64));
     group.bench_function("decode_binary_2x16", |bench| {
-        bench.iter(|| decode_request(black_box(&binary), Some(HEADER.len()), target).expect("the body is good"));
+        bench.iter(|| {
+            decode_request(black_box(&binary), Some(HEADER.len()), target)
+                .expect("the body is good")
+        });
     });
 
-    let numbers: Vec<String> = (0..100_000).map(|i| format!("{}.{:03}", i % 97, i % 1000)).collect();
+    let numbers: Vec<String> =
+        (0..100_000).map(|i| format!("{}.{:03}", i % 97, i % 1000)).collect();
     let large = Bytes::from(format!(
         r#"{{"inputs":[{{"name":"X","shape":[100000],"datatype":"FP32","data":[{}]}}]}}"#,
         numbers.join(",")
@@ -51,7 +55,9 @@ fn http_codec(criterion: &mut Criterion) {
     for (name, binary_default) in [("encode_json_2x16", false), ("encode_binary_2x16", true)] {
         let plan = OutputPlan { binary_default, ..OutputPlan::default() };
         group.bench_function(name, |bench| {
-            bench.iter(|| encode_response(black_box(&response), &plan, classes).expect("the response is good"));
+            bench.iter(|| {
+                encode_response(black_box(&response), &plan, classes).expect("the response is good")
+            });
         });
     }
     group.finish();

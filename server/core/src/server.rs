@@ -10,7 +10,7 @@ use crate::{
 use hippocamp_backend_host::BackendHost;
 use hippocamp_config::Scheduling;
 use hippocamp_repository::{ModelSnapshot, Repository, RepositoryError, RepositoryOptions};
-use hippocamp_telemetry::{Metrics, RequestStatistics, StatisticsReport};
+use hippocamp_telemetry::{FailureReason, Metrics, RequestStatistics, StatisticsReport};
 use hippocamp_types::{Clock, Error, Infer, InferRequest, Outcome, RequestObserver, Timestamp};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -298,13 +298,15 @@ fn dispatch(
         Ok(model) => model,
         Err(error) => return request.responder.fail(error),
     };
+    if let Err(error) = normalise(&mut request, &model.config) {
+        let after = clock.now().since(request.received);
+        model.statistics.record_failure(FailureReason::Other, after);
+        return request.responder.fail(error);
+    }
     let is_ensemble = matches!(model.config.scheduling, Scheduling::Ensemble(_));
     let observe = if is_ensemble { RequestStatistics::of_ensemble } else { RequestStatistics::new };
     let statistics = observe(Arc::clone(&model.statistics), request.received, Arc::clone(clock));
     request.responder.observe(Observer { statistics, _in_flight: in_flight });
-    if let Err(error) = normalise(&mut request, &model.config) {
-        return request.responder.fail(error);
-    }
     if is_ensemble {
         let (snapshot, clock) = (Arc::clone(snapshot), Arc::clone(clock));
         request.steps = Some(Arc::new(Steps { snapshot, clock }));

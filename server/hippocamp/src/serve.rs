@@ -23,6 +23,10 @@ use tokio::{
     task::JoinSet,
 };
 
+/// Time that a gRPC client has to close its connection once it is told that the server goes away;
+/// its calls were answered before.
+const GOAWAY_GRACE: Duration = Duration::from_secs(5);
+
 /// Serves until SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -66,9 +70,17 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             log: log.clone(),
         };
         let served = hippocamp_grpc::serve(listener, Arc::clone(&server), options, stopped());
+        let stopped = stopped();
         endpoints.spawn(async move {
-            if let Err(error) = served.await {
-                tracing::error!(%error, "the gRPC endpoint ended");
+            let grace = async {
+                stopped.await;
+                tokio::time::sleep(GOAWAY_GRACE).await;
+            };
+            tokio::select! {
+                served = served => if let Err(error) = served {
+                    tracing::error!(%error, "the gRPC endpoint ended");
+                },
+                () = grace => tracing::warn!("some gRPC clients did not close their connections when told to"),
             }
         });
     }

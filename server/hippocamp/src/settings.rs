@@ -141,7 +141,9 @@ impl Settings {
                 max_connection_age: given.grpc_max_connection_age.map(milliseconds),
                 max_connection_age_grace: given.grpc_max_connection_age_grace.map(milliseconds),
             },
-            grpc_compress_responses: compress(given.grpc_infer_response_compression_level.as_deref())?,
+            grpc_compress_responses: compress(
+                given.grpc_infer_response_compression_level.as_deref(),
+            )?,
             metrics_options: metrics_options(
                 &given.metrics_config,
                 MetricsOptions {
@@ -195,7 +197,10 @@ fn compress(level: Option<&str>) -> anyhow::Result<bool> {
 }
 
 /// `--metrics-config` over `options`.
-fn metrics_options(config: &[String], mut options: MetricsOptions) -> anyhow::Result<MetricsOptions> {
+fn metrics_options(
+    config: &[String],
+    mut options: MetricsOptions,
+) -> anyhow::Result<MetricsOptions> {
     for text in config {
         let expected = || {
             format!(

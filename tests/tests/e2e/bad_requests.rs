@@ -25,7 +25,7 @@ fn tensor(shape: &str, data: &str) -> Vec<u8> {
     with_length(body.as_bytes())
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_http() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
@@ -81,7 +81,7 @@ async fn over_http() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_grpc() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());

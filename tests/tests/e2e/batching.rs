@@ -1,23 +1,24 @@
 //! The dynamic batcher and its limits, under many requests at once.
 
-use crate::clients::{assert_serves, assert_simple, infer, send, statistics, status, text};
+use crate::clients::{
+    assert_serves, assert_simple, http, send, simple, statistics, status, text, within_limit,
+};
+use ::http::Method;
 use hippocamp_client::{Error, InferResult};
 use hippocamp_tests::{Repository, Sandbox};
-use http::Method;
 use serde_json::json;
-use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// Sends `count` requests at once, each with other numbers: request `i` is of `i` and 1.
 async fn at_once(
-    server: &Arc<Sandbox>,
+    server: &Sandbox,
     model: &'static str,
     count: i32,
 ) -> Vec<(i32, Result<InferResult, Error>)> {
     let mut requests = JoinSet::new();
     for i in 0..count {
-        let server = Arc::clone(server);
-        requests.spawn(async move { (i, infer(&server, model, i, 1).await) });
+        let client = http(server);
+        requests.spawn(async move { (i, within_limit(client.infer(&simple(model, i, 1))).await) });
     }
     requests.join_all().await
 }
@@ -32,7 +33,7 @@ async fn counts(server: &Sandbox, model: &str) -> (u64, u64) {
 async fn requests_at_once_share_executions() {
     let batching = "dynamic_batching { max_queue_delay_microseconds: 100000 }";
     let repository = Repository::new().simple("simple_dyn", batching);
-    let server = Arc::new(Sandbox::start(repository.path()));
+    let server = Sandbox::start(repository.path());
     for (i, answer) in at_once(&server, "simple_dyn", 64).await {
         assert_simple(&answer.expect("it is answered"), i, 1);
     }
@@ -45,7 +46,7 @@ async fn requests_at_once_share_executions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_batcher_each_request_is_an_execution() {
     let repository = Repository::new().simple("simple", "");
-    let server = Arc::new(Sandbox::start(repository.path()));
+    let server = Sandbox::start(repository.path());
     for (i, answer) in at_once(&server, "simple", 64).await {
         assert_simple(&answer.expect("it is answered"), i, 1);
     }
@@ -61,7 +62,7 @@ async fn a_full_queue_refuses() {
         default_queue_policy { max_queue_size: 4 }
     }";
     let repository = Repository::new().simple("small", batching);
-    let server = Arc::new(Sandbox::start(repository.path()));
+    let server = Sandbox::start(repository.path());
     let mut answered = 0;
     let mut refused = 0;
     for (i, answer) in at_once(&server, "small", 32).await {
@@ -93,14 +94,15 @@ async fn who_is_refused_is_told_when_to_come_again() {
             default_queue_policy { max_queue_size: 1 }
         }",
     );
-    let server = Arc::new(Sandbox::start(repository.path()));
-    let tensor = |name| json!({"name": name, "shape": [1, 16], "datatype": "INT32", "data": vec![1; 16]});
+    let server = Sandbox::start(repository.path());
+    let tensor =
+        |name| json!({"name": name, "shape": [1, 16], "datatype": "INT32", "data": vec![1; 16]});
     let request = json!({"inputs": [tensor("INPUT0"), tensor("INPUT1")]}).to_string();
     let mut requests = JoinSet::new();
     for _ in 0..4 {
-        let (server, request) = (Arc::clone(&server), request.clone());
+        let (address, request) = (server.http().to_owned(), request.clone());
         requests.spawn(async move {
-            send(server.http(), Method::POST, "/v2/models/slow/infer", &[], request).await
+            send(&address, Method::POST, "/v2/models/slow/infer", &[], request).await
         });
     }
     let answers = requests.join_all().await;

@@ -13,7 +13,7 @@ async fn refusal(server: &Sandbox, model: &str) -> Option<u16> {
     status(&infer(server, model, 1, 1).await.expect_err("it does not serve"))
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn load_infer_unload_over_both_protocols() {
     let repository = Repository::new().simple("simple", "").identity("other", "TYPE_FP32", "");
     let server = Sandbox::explicit(repository.path());
@@ -37,7 +37,7 @@ async fn load_infer_unload_over_both_protocols() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_new_version_takes_over() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::explicit(repository.path());
@@ -54,7 +54,7 @@ async fn a_new_version_takes_over() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failed_load_changes_nothing_that_serves() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::explicit(repository.path());
@@ -72,7 +72,7 @@ async fn a_failed_load_changes_nothing_that_serves() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn overrides_of_configuration_and_files() {
     let repository = Repository::new().simple("simple", "");
     let onnx = fs::read(repository.path().join("simple/1/model.onnx")).expect("written above");
@@ -100,7 +100,7 @@ async fn overrides_of_configuration_and_files() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ensemble_brings_its_steps_and_may_take_them_away() {
     let repository =
         Repository::new().simple("simple", "").ensemble_of_simple("ensemble", "simple");
@@ -135,7 +135,7 @@ async fn no_request_is_lost_in_a_reload() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn mode_none_refuses_model_control() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());

@@ -1,8 +1,8 @@
 //! SIGTERM: not ready at once, requests in flight answered, exit code 0.
 
-use crate::clients::{assert_simple, body, get, infer, status, within_limit};
+use crate::clients::{assert_simple, body, get, http, infer, simple, status, within_limit};
 use hippocamp_tests::{Repository, Sandbox, Settings};
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 /// A batch waits two seconds for company, so that there is a request in flight.
 const SLOW: &str =
@@ -38,18 +38,16 @@ async fn until_pending(server: &Sandbox) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_in_flight_are_answered() {
     let repository = Repository::new().simple("slow", SLOW);
-    let server = Arc::new(Sandbox::start(repository.path()));
-    let in_flight = tokio::spawn({
-        let server = Arc::clone(&server);
-        async move { infer(&server, "slow", 40, 2).await }
-    });
+    let mut server = Sandbox::start(repository.path());
+    let client = http(&server);
+    let in_flight =
+        tokio::spawn(async move { within_limit(client.infer(&simple("slow", 40, 2))).await });
     until_pending(&server).await;
     server.terminate();
     until(server.http(), "/v2/health/ready", 400).await;
     let refused = infer(&server, "slow", 1, 1).await.expect_err("no new work while it drains");
     assert_eq!(status(&refused), Some(503));
     assert_simple(&in_flight.await.expect("no panic").expect("it is answered"), 40, 2);
-    let mut server = Arc::into_inner(server).expect("the request is over");
     let status = server.wait();
     assert!(status.success(), "ended with {status}; log:\n{}", server.log());
 }

@@ -1,11 +1,9 @@
 //! Ensembles: steps within one request, and what is refused at load.
 
-use crate::clients::{
-    assert_output, grpc, index, infer, simple, statistics, text, within_limit,
-};
+use crate::clients::{assert_output, grpc, index, infer, simple, statistics, text, within_limit};
 use hippocamp_tests::{Repository, Sandbox, Settings};
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_second_step_gets_what_the_first_made() {
     let repository = Repository::new().simple("simple", "").ensemble_of_simple("both", "simple");
     let server = Sandbox::start(repository.path());
@@ -23,7 +21,7 @@ async fn the_second_step_gets_what_the_first_made() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_request_is_refused_and_leaves_nothing_behind() {
     let repository = Repository::new().simple("simple", "").ensemble_of_simple("both", "simple");
     let server = Sandbox::start(repository.path());
@@ -36,7 +34,7 @@ async fn a_wrong_request_is_refused_and_leaves_nothing_behind() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_does_not_fit_together_is_refused_at_load() {
     let of = |step: &str, input: &str, datatype: &str, output: &str| {
         format!(

@@ -9,7 +9,7 @@ use hippocamp_tests::{Repository, Sandbox};
 use serde_json::json;
 use std::fs;
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn json_and_binary_both_ways() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
@@ -36,7 +36,7 @@ async fn json_and_binary_both_ways() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn grpc_unary_and_streaming() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
@@ -58,7 +58,7 @@ async fn grpc_unary_and_streaming() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bytes_of_any_length() {
     let repository = Repository::new().identity("text", "TYPE_STRING", "");
     let server = Sandbox::start(repository.path());
@@ -78,7 +78,7 @@ async fn bytes_of_any_length() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_output_and_classes() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
@@ -97,7 +97,7 @@ async fn one_output_and_classes() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn generate() {
     let repository = Repository::new().identity("text", "TYPE_STRING", "");
     let server = Sandbox::start(repository.path());
@@ -112,7 +112,7 @@ async fn generate() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_bare_onnx_file_serves() {
     let repository = Repository::new().simple_onnx("bare");
     let server = Sandbox::start(repository.path());
@@ -127,7 +127,7 @@ async fn a_bare_onnx_file_serves() {
     server.stop();
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_version_policy_decides() {
     let repository = Repository::new()
         .simple("simple", "version_policy: { specific { versions: [ 1, 3 ] } }")
@@ -145,7 +145,7 @@ async fn the_version_policy_decides() {
 }
 
 /// Numbers that overflow wrap around, as in every other engine, and end nothing.
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn integers_wrap_around() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());

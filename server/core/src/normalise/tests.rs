@@ -40,15 +40,14 @@ fn config(max_batch_size: i32, inputs: &[(&str, proto::DataType, &[i64])]) -> Mo
             dims: vec![16],
             ..Default::default()
         }],
-        instance_group: vec![proto::ModelInstanceGroup {
-            name: "simple".to_owned(),
-            count: 1,
-            kind: i32::from(proto::model_instance_group::Kind::Cpu),
-            ..Default::default()
-        }],
+        version_policy: Some(proto::ModelVersionPolicy {
+            policy_choice: Some(proto::model_version_policy::PolicyChoice::Latest(
+                proto::model_version_policy::Latest { num_versions: 1 },
+            )),
+        }),
         ..Default::default()
     };
-    ModelConfig::new(raw).expect("the test's configuration is valid")
+    ModelConfig::new(hippocamp_config::finish(raw, &[])).expect("the test's configuration is valid")
 }
 
 fn request(inputs: &[(&str, DataType, &[i64], usize)]) -> InferRequest {

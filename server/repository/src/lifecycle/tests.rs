@@ -28,7 +28,10 @@ impl ModelLoader for FakeLoader {
         let config = ModelConfig::new(hippocamp_config::finish(order.config, &[]))?;
         if let hippocamp_config::Scheduling::Ensemble(ensemble) = &config.scheduling {
             for step in &ensemble.steps {
-                assert!((order.member)(&step.model, step.version).is_some(), "members are loaded first");
+                assert!(
+                    (order.member)(&step.model, step.version).is_some(),
+                    "members are loaded first"
+                );
             }
         }
         Ok(ModelVersion {
@@ -94,13 +97,16 @@ impl Fixture {
     /// `name state reason` of every line of the index that has a state.
     fn index(&self) -> Vec<String> {
         let entries = self.repository.index(false).unwrap();
-        let line = |e: &IndexEntry| Some(format!("{} {} {}", e.name, e.state?, e.reason).trim_end().to_owned());
+        let line = |e: &IndexEntry| {
+            Some(format!("{} {} {}", e.name, e.state?, e.reason).trim_end().to_owned())
+        };
         entries.iter().filter_map(line).collect()
     }
 }
 
 fn model(name: &str, scheduling: &str) -> String {
-    let backend = if scheduling.is_empty() { "backend: \"fake\"" } else { "platform: \"ensemble\"" };
+    let backend =
+        if scheduling.is_empty() { "backend: \"fake\"" } else { "platform: \"ensemble\"" };
     format!(
         r#"name: "{name}" {backend}
         input {{ name: "X" data_type: TYPE_INT32 dims: 1 }}
