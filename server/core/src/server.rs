@@ -105,8 +105,10 @@ impl InferenceServer {
     /// Is not ready from now on; after `delay`, in which load balancers may notice, refuses new
     /// requests and waits for those in flight; false if some are left after `timeout`.
     pub async fn drain(&self, delay: Duration, timeout: Duration) -> bool {
-        self.admission.leave();
-        tokio::time::sleep(delay).await;
+        if !delay.is_zero() {
+            self.admission.leave();
+            tokio::time::sleep(delay).await;
+        }
         self.admission.close();
         self.admission.wait_empty(timeout).await
     }
