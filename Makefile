@@ -39,7 +39,7 @@ fmt: ## Format every crate
 	$(CARGO) fmt --all
 
 bench: ## Run the benches of benches/PROMISES.md; NAME=filter for some of them
-	$(CARGO) bench --workspace --locked --benches -- $(NAME)
+	$(CARGO) bench --workspace --locked --bench hops -- $(NAME)
 
 clean: ## Remove what was built or downloaded
 	rm -rf target .venv .cache

@@ -1,5 +1,4 @@
 //! One bench for each hop of a request's way; `benches/PROMISES.md` holds the figures.
-#![expect(missing_docs, reason = "criterion's macros make the items")]
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
