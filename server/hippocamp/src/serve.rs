@@ -11,11 +11,8 @@ use hippocamp_core::InferenceServer;
 use hippocamp_grpc::GrpcOptions;
 use hippocamp_http::HttpOptions;
 use hippocamp_telemetry::log;
-use std::{
-    io::Write as _,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use hippocamp_types::{Clock as _, MonotonicClock};
+use std::{io::Write as _, sync::Arc, time::Duration};
 use tokio::{
     runtime,
     signal::unix::{SignalKind, signal},
@@ -149,9 +146,8 @@ async fn shut_down(
     stop: &watch::Sender<bool>,
     mut endpoints: JoinSet<()>,
 ) -> anyhow::Result<()> {
-    #[expect(clippy::disallowed_methods, reason = "measures one shutdown, not a queue")]
-    let deadline = Instant::now() + settings.exit_timeout + settings.exit_delay;
-    let left = move || deadline.saturating_duration_since(Instant::now());
+    let deadline = MonotonicClock.now() + settings.exit_timeout + settings.exit_delay;
+    let left = move || deadline.since(MonotonicClock.now());
     let drained = server.drain(settings.exit_delay, settings.exit_timeout).await;
     stop.send_replace(true);
     let closed = tokio::time::timeout(left().max(Duration::from_millis(100)), async {
