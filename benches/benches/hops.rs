@@ -1,10 +1,13 @@
 //! One bench for each hop of a request's way; `benches/PROMISES.md` holds the figures.
 
 use bytes::Bytes;
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use hippocamp_benches::{Bench, input};
+use hippocamp_config::DynamicBatching;
+use hippocamp_core::unary_reply;
 use hippocamp_http::codec::{Classes, OutputPlan, Target, decode_request, encode_response};
-use hippocamp_types::InferResponse;
+use hippocamp_scheduler::{Next, Queue, QueueOptions};
+use hippocamp_types::{InferRequest, InferResponse, Timestamp};
 use std::{collections::HashMap, hint::black_box, sync::Arc};
 
 const JSON: &str = r#"{"id":"42","inputs":[{"name":"INPUT0","shape":[1,16],"datatype":"INT32","data":[0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15]},{"name":"INPUT1","shape":[1,16],"datatype":"INT32","data":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1]}]}"#;
@@ -77,5 +80,42 @@ fn core(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(hops, http_codec, core);
+/// Hops 6 and 7: into the queue, and out again as a batch of eight.
+fn queue(criterion: &mut Criterion) {
+    let mut queue = Queue::new(QueueOptions {
+        max_batch_size: 8,
+        batching: Some(DynamicBatching::default()),
+        ragged_inputs: Vec::new(),
+        default_max_queue_size: 64,
+    });
+    let now = Timestamp::from_nanos(1);
+    let request = || {
+        let (responder, reply) = unary_reply();
+        let mut request = InferRequest::new(now, responder);
+        request.inputs.push(input());
+        // Who drops the reply cancels the request.
+        (request, reply)
+    };
+    let mut group = criterion.benchmark_group("queue");
+    group.throughput(Throughput::Elements(8));
+    group.bench_function("push_8_take_8", |bench| {
+        bench.iter_batched(
+            || std::array::from_fn::<_, 8, _>(|_| request()),
+            |requests| {
+                let replies = requests.map(|(request, reply)| {
+                    queue.push(request).expect("the queue has room");
+                    reply
+                });
+                match queue.next_batch(now) {
+                    Next::Ready(batch) => (batch, replies),
+                    next => panic!("expected a batch, got {next:?}"),
+                }
+            },
+            BatchSize::SmallInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group!(hops, http_codec, queue, core);
 criterion_main!(hops);
