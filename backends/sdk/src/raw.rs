@@ -23,7 +23,7 @@ pub(crate) fn check(error: *mut TRITONSERVER_Error) -> Result<(), Error> {
     let message = unsafe { text(message) }.unwrap_or("unknown error").to_owned();
     // SAFETY: the object is ours to delete, and this is its only deletion.
     unsafe { abi::TRITONSERVER_ErrorDelete(error) };
-    Err(Error::new(code_from_abi(code), message))
+    Err(Error::new(ErrorCode::from_number(code.0), message))
 }
 
 /// An error object for the host, which frees it.
@@ -68,19 +68,6 @@ pub(crate) fn panic_error(panic: &(dyn Any + Send)) -> Error {
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
     Error::internal(format!("the backend panicked: {text}"))
-}
-
-fn code_from_abi(code: TRITONSERVER_Error_Code) -> ErrorCode {
-    match code {
-        TRITONSERVER_Error_Code::INTERNAL => ErrorCode::Internal,
-        TRITONSERVER_Error_Code::NOT_FOUND => ErrorCode::NotFound,
-        TRITONSERVER_Error_Code::INVALID_ARG => ErrorCode::InvalidArgument,
-        TRITONSERVER_Error_Code::UNAVAILABLE => ErrorCode::Unavailable,
-        TRITONSERVER_Error_Code::UNSUPPORTED => ErrorCode::Unsupported,
-        TRITONSERVER_Error_Code::ALREADY_EXISTS => ErrorCode::AlreadyExists,
-        TRITONSERVER_Error_Code::CANCELLED => ErrorCode::Cancelled,
-        _ => ErrorCode::Unknown,
-    }
 }
 
 fn code_to_abi(code: ErrorCode) -> TRITONSERVER_Error_Code {

@@ -51,7 +51,7 @@ impl ErrorObject {
 
     /// The error that this object carries.
     pub(crate) fn to_error(&self) -> Error {
-        Error::new(error_code(self.code), self.message.to_string_lossy())
+        Error::new(ErrorCode::from_number(self.code.0), self.message.to_string_lossy())
     }
 }
 
@@ -66,18 +66,5 @@ pub(crate) fn take_result(raw: *mut TRITONSERVER_Error) -> Result<(), Error> {
         Err(_foreign) => Err(Error::internal(
             "the backend returned a pointer that is no error object of this server",
         )),
-    }
-}
-
-fn error_code(code: TRITONSERVER_Error_Code) -> ErrorCode {
-    match code {
-        TRITONSERVER_Error_Code::INTERNAL => ErrorCode::Internal,
-        TRITONSERVER_Error_Code::NOT_FOUND => ErrorCode::NotFound,
-        TRITONSERVER_Error_Code::INVALID_ARG => ErrorCode::InvalidArgument,
-        TRITONSERVER_Error_Code::UNAVAILABLE => ErrorCode::Unavailable,
-        TRITONSERVER_Error_Code::UNSUPPORTED => ErrorCode::Unsupported,
-        TRITONSERVER_Error_Code::ALREADY_EXISTS => ErrorCode::AlreadyExists,
-        TRITONSERVER_Error_Code::CANCELLED => ErrorCode::Cancelled,
-        _ => ErrorCode::Unknown,
     }
 }

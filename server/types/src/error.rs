@@ -17,6 +17,20 @@ pub enum ErrorCode {
 }
 
 impl ErrorCode {
+    /// The code with this number; [`ErrorCode::Unknown`] for one that Triton does not have.
+    pub const fn from_number(number: u32) -> Self {
+        match number {
+            1 => Self::Internal,
+            2 => Self::NotFound,
+            3 => Self::InvalidArgument,
+            4 => Self::Unavailable,
+            5 => Self::Unsupported,
+            6 => Self::AlreadyExists,
+            7 => Self::Cancelled,
+            _ => Self::Unknown,
+        }
+    }
+
     /// Status of an HTTP answer.
     pub const fn http_status(self) -> u16 {
         self.row().1
