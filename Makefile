@@ -11,7 +11,9 @@ ARGS ?=
 VENV := .venv/.made
 DENY := cargo-deny@0.20.2
 
-.PHONY: help build run test fuzz lint fmt bench clean
+MODELS := target/release/hippocamp-models
+
+.PHONY: help build models run test fuzz lint fmt bench clean
 
 help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
@@ -20,10 +22,21 @@ help: ## Print this list
 build: ## Build the server, the backends and the tools
 	$(CARGO) build --release --workspace --locked
 
-run: build ## Serve model_repository on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); more flags in ARGS="..."
-	exec target/release/hippocamp --model-repository model_repository $(ARGS)
+models: build ## Fetch the text encoder and index the films; what is up to date is left alone
+	@$(MODELS) index --suffix _bow
+	@PYTHON=$(PYTHON) $(MODELS) minilm
+	@$(MODELS) index
 
-test: build $(VENV) ## Run every test: Rust, end to end, Python clients; prints the counts
+# Without network, or without Python, the encoder that is in the repository serves alone.
+run: build ## Serve model_repository on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); more flags in ARGS="..."
+	@$(MODELS) index --suffix _bow
+	@flags=; if ! { PYTHON=$(PYTHON) $(MODELS) minilm && $(MODELS) index; }; then \
+		echo "make: serving without recommend_by_plot; recommend_by_plot_bow needs no download" >&2; \
+		flags="--exit-on-error=false --strict-readiness=false"; \
+	fi; \
+	exec target/release/hippocamp --model-repository model_repository $$flags $(ARGS)
+
+test: models $(VENV) ## Run every test: Rust, end to end, Python clients; prints the counts
 	@tests/run.sh .venv/bin/python
 
 fuzz: ## Feed a million generated inputs to each parser; CASES=n for another number
@@ -38,8 +51,8 @@ lint: ## Check formatting, clippy, and what may enter the tree (bans, licenses, 
 fmt: ## Format every crate
 	$(CARGO) fmt --all
 
-bench: ## Run the benches of benches/PROMISES.md; NAME=filter for some of them
-	$(CARGO) bench --workspace --locked --bench hops -- $(NAME)
+bench: ## Run the benches of benches/PROMISES.md; BENCH=lookup for the vector search, NAME=filter for some of them
+	$(CARGO) bench --workspace --locked --bench $(or $(BENCH),hops) -- $(NAME)
 
 clean: ## Remove what was built or downloaded
 	rm -rf target .venv .cache

@@ -7,8 +7,12 @@
 mod identity;
 #[path = "conformance/suite.rs"]
 mod suite;
+#[path = "conformance/tokenizer.rs"]
+mod tokenizer;
 #[path = "conformance/tract.rs"]
 mod tract;
+#[path = "conformance/usearch.rs"]
+mod usearch;
 
 /// Makes a test of every check of the suite, for one subject and one way of loading it.
 macro_rules! conforms {
@@ -70,10 +74,26 @@ mod identity_shared_library {
     conforms!(identity, SharedLibrary);
 }
 
+mod tokenizer_linked_in {
+    conforms!(tokenizer, LinkedIn);
+}
+
+mod tokenizer_shared_library {
+    conforms!(tokenizer, SharedLibrary);
+}
+
 mod tract_linked_in {
     conforms!(tract, LinkedIn);
 }
 
 mod tract_shared_library {
     conforms!(tract, SharedLibrary);
+}
+
+mod usearch_linked_in {
+    conforms!(usearch, LinkedIn);
+}
+
+mod usearch_shared_library {
+    conforms!(usearch, SharedLibrary);
 }

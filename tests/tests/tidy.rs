@@ -24,10 +24,16 @@ const LEVELS: &[(&str, u8)] = &[
     ("hippocamp-repository", 2),
     ("hippocamp-backend-host", 2),
     ("hippocamp-identity", 2),
+    ("hippocamp-tokenizer", 2),
     ("hippocamp-tract", 2),
+    ("hippocamp-usearch", 2),
+    ("hippocamp-catalogue", 2),
     ("hippocamp-core", 3),
     ("triton-identity", 3),
+    ("triton-tokenizer", 3),
     ("triton-tract", 3),
+    ("triton-usearch", 3),
+    ("hippocamp-models", 3),
     ("hippocamp-http", 4),
     ("hippocamp-grpc", 4),
     ("hippocamp", 5),
@@ -44,8 +50,18 @@ const ONLY: &[(&str, &[&str])] = &[
     ("hippocamp-backend", &["hippocamp-backend-abi", "hippocamp-types"]),
     ("hippocamp-identity", &["hippocamp-backend", "hippocamp-types"]),
     ("hippocamp-tract", &["hippocamp-backend", "hippocamp-types"]),
+    ("hippocamp-tokenizer", &["hippocamp-backend", "hippocamp-types"]),
+    ("hippocamp-usearch", &["hippocamp-backend", "hippocamp-types"]),
     ("triton-identity", &["hippocamp-backend", "hippocamp-identity"]),
+    ("triton-tokenizer", &["hippocamp-backend", "hippocamp-tokenizer"]),
     ("triton-tract", &["hippocamp-backend", "hippocamp-tract"]),
+    ("triton-usearch", &["hippocamp-backend", "hippocamp-usearch"]),
+    // The catalogue is films, never models; models are made without a server.
+    ("hippocamp-catalogue", &[]),
+    (
+        "hippocamp-models",
+        &["hippocamp-catalogue", "hippocamp-config", "hippocamp-tokenizer", "hippocamp-tract", "hippocamp-usearch"],
+    ),
     // A client reaches a server only from outside.
     ("hippocamp-client", &["hippocamp-proto"]),
     // Below `core`, scheduling and life cycle name no backend, no protocol and no C.
@@ -62,7 +78,9 @@ const UNSAFE: &[&str] = &[
     "hippocamp-backend",
     "hippocamp-backend-host",
     "triton-identity",
+    "triton-tokenizer",
     "triton-tract",
+    "triton-usearch",
 ];
 
 const LARGEST_FILE: u64 = 5 * 1024 * 1024;

@@ -1,7 +1,7 @@
 //! The backend as the SDK sees it: loads a version's plan, completes and checks its configuration,
 //! and runs batches.
 
-use crate::config::{complete, validate};
+use crate::config::{check_embedding_space, complete, validate, with_embedding_space};
 use crate::error::{LoadError, RunError};
 use crate::onnx::TensorInfo;
 use crate::plan::{Plan, Runner};
@@ -60,10 +60,15 @@ impl Backend for Tract {
         if context.auto_complete() {
             let default = self.default_max_batch_size;
             let completed = complete(context.name(), context.config(), inputs, outputs, default)?;
-            if let Some(completed) = completed {
+            let named = with_embedding_space(
+                completed.as_ref().unwrap_or(context.config()),
+                plan.embedding_space(),
+            );
+            if let Some(completed) = named.or(completed) {
                 context.set_config(&completed)?;
             }
         }
+        check_embedding_space(context.name(), context.config(), plan.embedding_space())?;
         validate(context.name(), context.config(), inputs, outputs)?;
         Ok(TractModel { plan: Arc::new(plan), batched: context.max_batch_size() > 0 })
     }

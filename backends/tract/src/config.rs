@@ -106,6 +106,37 @@ pub(crate) fn validate(
     Ok(())
 }
 
+/// The parameter that says which encoder a model is.
+const EMBEDDING_SPACE: &str = "embedding_space";
+
+/// The configuration with the parameter `embedding_space`, if the file names one and the
+/// configuration does not.
+pub(crate) fn with_embedding_space(config: &Value, found: Option<&str>) -> Option<Value> {
+    let found = found.filter(|_| !config["parameters"][EMBEDDING_SPACE].is_object())?;
+    let mut named = config.clone();
+    named["parameters"][EMBEDDING_SPACE] = json!({ "string_value": found });
+    Some(named)
+}
+
+/// Checks that the file is the encoder that the configuration says it is: an index is paired with
+/// it by that name.
+///
+/// # Errors
+/// If the file names another one.
+pub(crate) fn check_embedding_space(
+    model: &str,
+    config: &Value,
+    found: Option<&str>,
+) -> Result<(), Error> {
+    match (found, config["parameters"][EMBEDDING_SPACE]["string_value"].as_str()) {
+        (Some(found), Some(stated)) if found != stated => Err(Error::invalid(format!(
+            "model '{model}': the file is encoder '{found}', but the configuration's parameter '{EMBEDDING_SPACE}' \
+             is '{stated}': serve the file that belongs to it, or change the parameter"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 fn check_tensor(model: &str, info: &TensorInfo, entry: &Value, batched: bool) -> Result<(), Error> {
     let refuse = |text: String| {
         Err(Error::invalid(format!("model '{model}', tensor '{}': {text}", info.name)))
@@ -270,6 +301,25 @@ mod tests {
         check(json!({"max_batch_size": 0, "input": input(json!(["-1", "4"]))}), Some((0, false)));
         let output = json!([{"name": "y", "data_type": "TYPE_FP32", "dims": [-1, 2]}]);
         check(json!({"input": input(json!([-1, 4])), "output": output}), None);
+    }
+
+    #[test]
+    fn an_encoder_is_what_its_file_says() {
+        let bare = json!({"parameters": {}});
+        let named = with_embedding_space(&bare, Some("bow:1")).unwrap();
+        assert_eq!(named, json!({"parameters": {"embedding_space": {"string_value": "bow:1"}}}));
+        assert_eq!(with_embedding_space(&named, Some("bow:2")), None);
+        assert_eq!(with_embedding_space(&bare, None), None);
+
+        assert_eq!(check_embedding_space("m", &named, Some("bow:1")), Ok(()));
+        assert_eq!(check_embedding_space("m", &named, None), Ok(()));
+        assert_eq!(check_embedding_space("m", &bare, Some("bow:1")), Ok(()));
+        let error = check_embedding_space("m", &named, Some("bow:2")).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "model 'm': the file is encoder 'bow:2', but the configuration's parameter 'embedding_space' is \
+             'bow:1': serve the file that belongs to it, or change the parameter"
+        );
     }
 
     #[test]

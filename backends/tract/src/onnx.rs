@@ -46,7 +46,12 @@ pub(crate) struct OnnxFile {
     pub(crate) proto: ModelProto,
     pub(crate) inputs: Vec<TensorInfo>,
     pub(crate) outputs: Vec<TensorInfo>,
+    /// What the file says of the vectors that it makes, under `hippocamp.embedding_space`.
+    pub(crate) embedding_space: Option<String>,
 }
+
+/// The key of [`OnnxFile::embedding_space`] in the file's `metadata_props`.
+const EMBEDDING_SPACE: &str = "hippocamp.embedding_space";
 
 impl OnnxFile {
     /// Reads `path`, a file or a directory that holds `model.onnx` (the form with external data).
@@ -82,7 +87,12 @@ impl OnnxFile {
             })
             .collect::<Result<_, _>>()?;
         let outputs = graph.output.iter().map(tensor_info).collect::<Result<_, _>>()?;
-        Ok(Self { path, inputs, outputs, proto })
+        let embedding_space = proto
+            .metadata_props
+            .iter()
+            .find(|property| property.key == EMBEDDING_SPACE)
+            .map(|property| property.value.clone());
+        Ok(Self { path, inputs, outputs, embedding_space, proto })
     }
 
     /// What outlives the graph: the path and the declarations.
@@ -92,6 +102,7 @@ impl OnnxFile {
             proto: ModelProto::default(),
             inputs: self.inputs.clone(),
             outputs: self.outputs.clone(),
+            embedding_space: self.embedding_space.clone(),
         }
     }
 }

@@ -13,6 +13,7 @@ pub struct Plan {
     form: Form,
     inputs: Vec<TensorInfo>,
     outputs: Vec<TensorInfo>,
+    embedding_space: Option<String>,
     /// Dimensions that the graph fixes: input, axis, size.
     fixed: Vec<(usize, usize, usize)>,
     ties: Vec<Tie>,
@@ -45,12 +46,18 @@ impl Plan {
             Ok(OnnxFile::open(path, &framework).map(|file| (file, framework)))
         });
         let (file, framework) = opened.map_err(cannot_run)??;
-        let OnnxFile { inputs, mut outputs, .. } = file.without_graph();
+        let OnnxFile { inputs, mut outputs, embedding_space, .. } = file.without_graph();
         let model = guarded(|| build::parse(file, &framework)).map_err(cannot_run)?;
         let related = relate(&model).map_err(cannot_run)?;
         let form = Form::build(model, &related.symbols, &mut outputs).map_err(cannot_run)?;
         let build::Related { fixed, ties, symbols, has_expressions } = related;
-        Ok(Self { form, inputs, outputs, fixed, ties, symbols, has_expressions })
+        Ok(Self { form, inputs, outputs, embedding_space, fixed, ties, symbols, has_expressions })
+    }
+
+    /// Which encoder the model is, if its file says so (`hippocamp.embedding_space` in its
+    /// metadata): vectors of one space may be compared with each other.
+    pub fn embedding_space(&self) -> Option<&str> {
+        self.embedding_space.as_deref()
     }
 
     /// Inputs in the model's order, which is the order of [`Runner::run`].

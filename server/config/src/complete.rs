@@ -48,8 +48,9 @@ pub fn prepare(
 }
 
 /// Takes over what a backend may complete: inputs, outputs, batch size, a scheduler where there was
-/// none, and the transaction policy. Everything else in `from_backend` is the configuration itself,
-/// handed back.
+/// none, the transaction policy, and parameters that the configuration does not have (those Triton
+/// would drop: here a model's file says by them which encoder it is or belongs to). Everything else
+/// in `from_backend` is the configuration itself, handed back.
 ///
 /// # Errors
 /// If the backend chose another scheduler than the configuration.
@@ -68,6 +69,9 @@ pub fn merge_auto_completed(
     config.max_batch_size = from_backend.max_batch_size;
     config.input = from_backend.input;
     config.output = from_backend.output;
+    for (key, value) in from_backend.parameters {
+        config.parameters.entry(key).or_insert(value);
+    }
     if let Some(policy) = from_backend.model_transaction_policy {
         config.model_transaction_policy = Some(policy);
     }

@@ -16,7 +16,9 @@ pub(crate) fn server(settings: &Settings) -> Arc<InferenceServer> {
         backend_config: settings.backend_config.clone(),
         builtin: vec![
             ("identity", backend!(hippocamp_identity::Identity)),
+            ("tokenizer", backend!(hippocamp_tokenizer::Tokenizer)),
             ("tract", backend!(hippocamp_tract::Tract)),
+            ("usearch", backend!(hippocamp_usearch::Usearch)),
         ],
         // ONNX models that come from Triton name its ONNX Runtime backend.
         aliases: vec![("onnxruntime".to_owned(), "tract".to_owned())],

@@ -5,6 +5,7 @@
 mod arguments;
 mod build;
 mod endpoint;
+mod examples;
 mod flag;
 mod serve;
 mod settings;

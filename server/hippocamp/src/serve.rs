@@ -4,6 +4,7 @@
 use crate::{
     build,
     endpoint::{self, bind, reachable},
+    examples,
     settings::Settings,
 };
 use anyhow::{Context as _, bail};
@@ -51,9 +52,12 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             drop(stopping.wait_for(|stop| *stop).await);
         }
     };
+    let mut http = None;
     if let Some(listen) = settings.http {
         let listener = bind(listen).await?;
-        ready += &format!(" http={}", reachable(&listener)?);
+        let address = reachable(&listener)?;
+        ready += &format!(" http={address}");
+        http = Some(address);
         let options = HttpOptions { max_input_size: settings.max_input_size, log: log.clone() };
         let router = hippocamp_http::router(Arc::clone(&server), options);
         endpoints.spawn(endpoint::serve(listener, router, stopped(), settings.exit_timeout));
@@ -103,6 +107,11 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         name = signalled() => bail!("{name} while models were loading"),
     }
     announce(&ready)?;
+    if let Some(http) = http {
+        for command in examples::commands(&server, http).await {
+            tracing::info!("to try: {command}");
+        }
+    }
 
     let name = signalled().await;
     tracing::info!(signal = name, "shutting down");

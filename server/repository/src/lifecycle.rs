@@ -369,6 +369,7 @@ impl Repository {
         failed: &BTreeMap<String, Error>,
     ) -> Result<ServingModel, Error> {
         let fail = |version, error: Error| {
+            let error = source.with_remedy(error);
             self.states.failed(name, version, error.message());
             error
         };

@@ -4,6 +4,7 @@
 use crate::RepositoryError;
 use hippocamp_config::{prepare, read_pbtxt};
 use hippocamp_proto::inference as proto;
+use hippocamp_types::Error;
 use std::{
     collections::BTreeMap,
     fs,
@@ -37,6 +38,18 @@ impl ModelSource {
                 ensemble.step.iter().map(|step| step.model_name.clone()).collect()
             }
             _ => Vec::new(),
+        }
+    }
+
+    /// The error with what makes this model's files, where its configuration says it (parameter
+    /// `made_by`): files that are built or fetched may be missing or old.
+    pub(crate) fn with_remedy(&self, error: Error) -> Error {
+        match self.config.parameters.get("made_by") {
+            Some(made_by) => {
+                let text = format!("{error} (its files are made by: {})", made_by.string_value);
+                Error::new(error.code(), text)
+            }
+            None => error,
         }
     }
 }

@@ -9,6 +9,7 @@ mod control;
 mod documentation;
 mod drain;
 mod ensembles;
+mod films;
 mod infer;
 mod observability;
 mod startup;

@@ -104,16 +104,26 @@ fn what_cannot_be_prepared() {
 
 #[test]
 fn backends_complete_only_what_is_theirs() {
-    let given = config("name: 'm' backend: 'b' instance_group { count: 3 }");
+    let given = config(
+        "name: 'm' backend: 'b' instance_group { count: 3 } \
+         parameters { key: 'a' value { string_value: 'given' } }",
+    );
     let found = config(
         "name: 'x' backend: 'c' max_batch_size: 4 input { name: 'I' } output { name: 'O' } \
-         dynamic_batching {} model_transaction_policy { decoupled: true }",
+         dynamic_batching {} model_transaction_policy { decoupled: true } \
+         parameters { key: 'a' value { string_value: 'found' } } \
+         parameters { key: 'b' value { string_value: 'found' } }",
     );
     let merged = merge_auto_completed(given.clone(), found.clone()).unwrap();
     let expect = proto::ModelConfig {
         name: given.name.clone(),
         backend: given.backend.clone(),
         instance_group: given.instance_group,
+        parameters: config(
+            "parameters { key: 'a' value { string_value: 'given' } } \
+             parameters { key: 'b' value { string_value: 'found' } }",
+        )
+        .parameters,
         ..found.clone()
     };
     assert_eq!(merged, expect);

@@ -116,6 +116,21 @@ fn model(name: &str, scheduling: &str) -> String {
 }
 
 #[test]
+fn files_that_are_made_are_missed_with_the_way_to_make_them() {
+    let fixture = Fixture::new();
+    let made = r#"parameters { key: "made_by" value { string_value: "make models" } }"#;
+    fixture.write("n/config.pbtxt", &model("n", made));
+    fixture.write("n/1/broken", "");
+    fixture.write("o/config.pbtxt", &model("o", made));
+    let failed = fixture.repository.load_all().unwrap();
+    let text = |name: &str| failed[name].message().to_owned();
+    assert_eq!(text("n"), "the model is broken (its files are made by: make models)");
+    assert!(text("o").ends_with("named 1, 2, ...) (its files are made by: make models)"), "{}", text("o"));
+    let reasons = fixture.repository.index(false).unwrap();
+    assert!(reasons.iter().any(|entry| entry.name == "n" && entry.reason == text("n")));
+}
+
+#[test]
 fn everything_loads_members_first() {
     let fixture = Fixture::new();
     assert!(fixture.repository.load_all().unwrap().is_empty());

@@ -45,6 +45,7 @@ pub fn validate_ensemble(
         check.step(step, member)?;
     }
     check.written(steps)?;
+    check_spaces(ensemble, steps, &found)?;
     nesting(ensemble, steps, members)
 }
 
@@ -194,6 +195,36 @@ impl Tensor<'_> {
     fn full_dims(&self) -> Shape {
         self.batches.then_some(-1).into_iter().chain(self.dims.dims().iter().copied()).collect()
     }
+}
+
+/// Vectors are compared with those of the same encoder: where one step's output goes straight into
+/// another step, and the configurations of both models name an encoder (parameter
+/// `embedding_space`), it must be the same one.
+fn check_spaces(
+    ensemble: &ModelConfig,
+    steps: &Ensemble,
+    members: &[Option<ModelConfig>],
+) -> Result<(), Error> {
+    let space = |index: usize| -> Option<&str> {
+        let parameters = &members[index].as_ref()?.raw.parameters;
+        parameters.get("embedding_space").map(|parameter| parameter.string_value.as_str())
+    };
+    for (reader, step) in steps.steps.iter().enumerate() {
+        for tensor in step.input_map.values() {
+            let writes = |step: &EnsembleStep| step.output_map.values().any(|output| output == tensor);
+            let Some(writer) = steps.steps.iter().position(writes) else { continue };
+            if let (Some(made), Some(taken)) = (space(writer), space(reader))
+                && made != taken
+            {
+                return Err(Error::invalid(format!(
+                    "in ensemble {}, ensemble tensor {tensor} holds vectors of encoder '{made}' (model {}), but model {} \
+                     was made with encoder '{taken}': build it again with the encoder that is served, or serve that one",
+                    ensemble.name, steps.steps[writer].model, step.model
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Follows the ensembles among the members, level by level.

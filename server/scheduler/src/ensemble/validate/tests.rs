@@ -134,3 +134,47 @@ fn nesting_has_a_limit() {
     assert!(error.message().starts_with("ensemble top contains itself, or ensembles nested"));
     assert!(check("loop", "loop").is_err());
 }
+
+#[test]
+fn vectors_meet_those_of_their_own_encoder() {
+    let validate = |encoder: &str, index: &str| {
+        let parameter = |space: &str| match space {
+            "" => String::new(),
+            space => format!(
+                r#"parameters {{ key: "embedding_space" value {{ string_value: "{space}" }} }}"#
+            ),
+        };
+        let encoder = config(&format!(
+            r#"name: "encoder" backend: "b" input {{ name: "IDS" data_type: TYPE_INT64 dims: -1 }}
+               output {{ name: "V" data_type: TYPE_FP32 dims: 8 }} {}"#,
+            parameter(encoder)
+        ));
+        let index = config(&format!(
+            r#"name: "index" backend: "b" input {{ name: "QUERY" data_type: TYPE_FP32 dims: 8 }}
+               output {{ name: "key" data_type: TYPE_INT64 dims: -1 }} {}"#,
+            parameter(index)
+        ));
+        let ensemble = config(
+            r#"name: "e" platform: "ensemble" input { name: "IDS" data_type: TYPE_INT64 dims: -1 }
+               output { name: "key" data_type: TYPE_INT64 dims: -1 }
+               ensemble_scheduling {
+                   step { model_name: "encoder" model_version: -1
+                          input_map { key: "IDS" value: "IDS" } output_map { key: "V" value: "vector" } }
+                   step { model_name: "index" model_version: -1
+                          input_map { key: "QUERY" value: "vector" } output_map { key: "key" value: "key" } } }"#,
+        );
+        let find = |name: &str, _| {
+            [&encoder, &index].into_iter().find(|member| *member.name == *name).cloned()
+        };
+        validate_ensemble(&ensemble, find).map_err(|error| error.to_string())
+    };
+    for (encoder, index) in [("bow:1", "bow:1"), ("", "bow:1"), ("bow:1", ""), ("", "")] {
+        assert_eq!(validate(encoder, index), Ok(()), "{encoder} {index}");
+    }
+    assert_eq!(
+        validate("MiniLM:2", "bow:1"),
+        Err("in ensemble e, ensemble tensor vector holds vectors of encoder 'MiniLM:2' (model encoder), but model \
+             index was made with encoder 'bow:1': build it again with the encoder that is served, or serve that one"
+            .to_owned())
+    );
+}

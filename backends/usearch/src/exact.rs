@@ -1,0 +1,123 @@
+//! Exact search: every vector of a small index in one matrix, and the best items of a scan.
+
+/// Rows of vectors, those of an item together.
+#[derive(Debug)]
+pub(crate) struct Matrix {
+    dimensions: usize,
+    /// Row-major, normalised.
+    values: Vec<f32>,
+    /// By item: where its rows begin; one more at the end.
+    first: Vec<usize>,
+}
+
+/// An item and its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Hit {
+    /// The item's row in the table.
+    pub item: usize,
+    /// Cosine between the query and the item's nearest vector; -1 to 1.
+    pub score: f32,
+}
+
+impl Matrix {
+    pub(crate) fn new(dimensions: usize, items: usize, vectors: usize) -> Self {
+        let mut first = Vec::with_capacity(items + 1);
+        first.push(0);
+        Self { dimensions, values: Vec::with_capacity(vectors * dimensions), first }
+    }
+
+    /// Adds a vector to the item that is being added.
+    pub(crate) fn push(&mut self, vector: &[f32]) {
+        debug_assert_eq!(vector.len(), self.dimensions);
+        self.values.extend_from_slice(vector);
+    }
+
+    /// The next vectors are of the next item.
+    pub(crate) fn end_item(&mut self) {
+        self.first.push(self.values.len() / self.dimensions);
+    }
+
+    /// The best `k` items of those that `admitted` admits, best first.
+    pub(crate) fn search(&self, query: &[f32], k: usize, admitted: impl Fn(usize) -> bool) -> Vec<Hit> {
+        let items = self.first.len() - 1;
+        let mut hits = Vec::with_capacity(items);
+        for (item, rows) in self.first.windows(2).enumerate() {
+            if rows[0] == rows[1] || !admitted(item) {
+                continue;
+            }
+            let vectors = &self.values[rows[0] * self.dimensions..rows[1] * self.dimensions];
+            hits.push(Hit { item, score: best(query, vectors) });
+        }
+        best_first(hits, k)
+    }
+}
+
+/// The largest inner product of `query` with one of `vectors`, which lie one after another.
+pub(crate) fn best(query: &[f32], vectors: &[f32]) -> f32 {
+    let scores = vectors.chunks_exact(query.len()).map(|vector| dot(query, vector));
+    scores.fold(f32::MIN, f32::max)
+}
+
+/// The best `k`, best first; of equals the earlier item, so that answers do not depend on chance.
+pub(crate) fn best_first(mut hits: Vec<Hit>, k: usize) -> Vec<Hit> {
+    let order = |a: &Hit, b: &Hit| b.score.total_cmp(&a.score).then(a.item.cmp(&b.item));
+    if k < hits.len() {
+        hits.select_nth_unstable_by(k, order);
+        hits.truncate(k);
+    }
+    hits.sort_unstable_by(order);
+    hits
+}
+
+/// Inner product. Sixteen sums side by side, so that the compiler may use vector registers.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    const LANES: usize = 16;
+    let mut sums = [0.0; LANES];
+    let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest: f32 =
+        a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
+    for (a, b) in a_chunks.zip(b_chunks) {
+        for lane in 0..LANES {
+            sums[lane] += a[lane] * b[lane];
+        }
+    }
+    sums.iter().sum::<f32>() + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_as_good_as_its_best_vector() {
+        let mut matrix = Matrix::new(2, 4, 5);
+        for (item, vectors) in [&[[1.0, 0.0], [0.0, 1.0]][..], &[[0.6, 0.8]], &[], &[[-1.0, 0.0], [0.6, 0.8]]]
+            .iter()
+            .enumerate()
+        {
+            for vector in *vectors {
+                matrix.push(vector);
+            }
+            matrix.end_item();
+            assert_eq!(matrix.first.len(), item + 2);
+        }
+        let check = |k, admitted: &dyn Fn(usize) -> bool, expect: &[(usize, f32)]| {
+            let hits = matrix.search(&[0.0, 1.0], k, admitted);
+            let found: Vec<_> = hits.iter().map(|hit| (hit.item, hit.score)).collect();
+            assert_eq!(found, expect);
+        };
+        check(3, &|_| true, &[(0, 1.0), (1, 0.8), (3, 0.8)]);
+        check(2, &|_| true, &[(0, 1.0), (1, 0.8)]);
+        check(9, &|item| item > 0, &[(1, 0.8), (3, 0.8)]);
+        check(9, &|_| false, &[]);
+    }
+
+    #[test]
+    fn every_length_is_summed_whole() {
+        for length in 0..70 {
+            let values: Vec<f32> = (0..length).map(|n| n as f32).collect();
+            let expect: f32 = values.iter().map(|value| value * value).sum();
+            assert_eq!(dot(&values, &values), expect, "{length}");
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! An index that is open for search.
+
+use crate::{
+    error::{IndexError, QueryError},
+    exact::{Matrix, best, best_first},
+    hash::sha256_of,
+    items::Items,
+    manifest::{Manifest, PASSAGE_BITS, Scalar},
+};
+use arrow_buffer::BooleanBuffer;
+use std::{fs, io, path::Path, thread};
+use usearch::{IndexOptions, MetricKind, ScalarKind};
+
+pub use crate::exact::Hit;
+
+/// How an index is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SearchOptions {
+    /// Vectors up to which an index is searched exactly.
+    pub exact_vectors: usize,
+    /// Nodes that an approximate search visits at least.
+    pub expansion_search: usize,
+}
+
+impl Default for SearchOptions {
+    fn default() -> Self {
+        Self { exact_vectors: 20_000, expansion_search: 64 }
+    }
+}
+
+/// An index and its items; shared by threads.
+pub struct Index {
+    items: Items,
+    manifest: Manifest,
+    vectors: Vectors,
+}
+
+enum Vectors {
+    /// In memory, scanned.
+    Exact(Matrix),
+    /// Memory-mapped, walked.
+    Approximate(usearch::Index),
+}
+
+impl Index {
+    /// Opens `index.usearch` and `items.parquet` of a directory.
+    ///
+    /// The index file must be, byte for byte, the one that the table was written with: the library
+    /// that maps it trusts its content.
+    ///
+    /// # Errors
+    /// If a file is absent, truncated, of another build or no index.
+    pub fn open(directory: &Path, options: SearchOptions) -> Result<Self, IndexError> {
+        let (items, manifest) = Items::read(&directory.join("items.parquet"))?;
+        let path = directory.join("index.usearch");
+        check_file(&path, &manifest)?;
+        let refused = |error: &dyn std::fmt::Display| IndexError::Usearch {
+            path: path.clone(),
+            reason: error.to_string(),
+        };
+        let index = usearch::Index::new(&options_of(&manifest, options.expansion_search))
+            .map_err(|error| refused(&error))?;
+        // Searches at the same time need a place each.
+        let threads = thread::available_parallelism().map_or(1, usize::from).max(64);
+        index.reserve_capacity_and_threads(0, threads).map_err(|error| refused(&error))?;
+        let name = path.to_str().ok_or_else(|| refused(&"its path is not UTF-8"))?;
+        index.view(name).map_err(|error| refused(&error))?;
+        if index.dimensions() != manifest.dimensions || index.size() != manifest.vectors {
+            return Err(IndexError::Mismatch {
+                path,
+                expected: format!("{} vectors of {}", manifest.vectors, manifest.dimensions),
+                actual: format!("{} of {}", index.size(), index.dimensions()),
+            });
+        }
+        let vectors = if manifest.vectors <= options.exact_vectors {
+            Vectors::Exact(matrix(&items, &index, manifest.dimensions).map_err(|error| refused(&error))?)
+        } else {
+            Vectors::Approximate(index)
+        };
+        Ok(Self { items, manifest, vectors })
+    }
+
+    /// The item table.
+    pub fn items(&self) -> &Items {
+        &self.items
+    }
+
+    /// What the index says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Whether every search is exact.
+    pub fn is_exact(&self) -> bool {
+        matches!(self.vectors, Vectors::Exact(_))
+    }
+
+    /// The `k` items nearest to `query`, best first; of those that `filter` admits, by row. Fewer if
+    /// there are no more. The query need not be normalised.
+    ///
+    /// # Errors
+    /// If the query has another size, a value that is not finite, or no direction.
+    ///
+    /// # Panics
+    /// If the filter has fewer rows than the table.
+    pub fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        filter: Option<&BooleanBuffer>,
+    ) -> Result<Vec<Hit>, QueryError> {
+        let query = normalised(query, self.manifest.dimensions)?;
+        let admitted = |item: usize| filter.is_none_or(|filter| filter.value(item));
+        match &self.vectors {
+            Vectors::Exact(matrix) => Ok(matrix.search(&query, k, admitted)),
+            Vectors::Approximate(index) => match filter {
+                Some(filter) if self.is_narrow(filter.count_set_bits()) => {
+                    self.scan(index, &query, k, filter)
+                }
+                _ => self.walk(index, &query, k, filter),
+            },
+        }
+    }
+
+    /// Whether so few items are left that looking at each costs less than a walk that passes over
+    /// all others: a walk visits about n / candidates times as many nodes, see docs/decisions.
+    fn is_narrow(&self, candidates: usize) -> bool {
+        candidates.saturating_mul(candidates) < self.items.len().saturating_mul(400)
+    }
+
+    /// Looks at every item that the filter admits.
+    fn scan(
+        &self,
+        index: &usearch::Index,
+        query: &[f32],
+        k: usize,
+        filter: &BooleanBuffer,
+    ) -> Result<Vec<Hit>, QueryError> {
+        let mut vector = vec![0.0; self.manifest.dimensions];
+        let mut hits = Vec::with_capacity(filter.count_set_bits());
+        for item in filter.set_indices() {
+            let mut score = f32::MIN;
+            for passage in 0..self.items.passages(item) {
+                let found = index.get(key(item, passage), &mut vector);
+                if found.map_err(|error| QueryError::Usearch(error.to_string()))? > 0 {
+                    score = score.max(best(query, &vector));
+                }
+            }
+            if score > f32::MIN {
+                hits.push(Hit { item, score });
+            }
+        }
+        Ok(best_first(hits, k))
+    }
+
+    /// Walks the graph. An item may come several times, by its passages: then more is asked for.
+    fn walk(
+        &self,
+        index: &usearch::Index,
+        query: &[f32],
+        k: usize,
+        filter: Option<&BooleanBuffer>,
+    ) -> Result<Vec<Hit>, QueryError> {
+        let (all, items) = (self.manifest.vectors, self.items.len().max(1));
+        let mut count = k.saturating_mul(all.div_ceil(items)).min(all);
+        loop {
+            let matches = match filter {
+                None => index.search(query, count),
+                Some(filter) => index.filtered_search(query, count, |key| filter.value(item_of(key))),
+            }
+            .map_err(|error| QueryError::Usearch(error.to_string()))?;
+            let found = matches.keys.len();
+            let mut hits: Vec<Hit> = Vec::with_capacity(k);
+            let mut seen = std::collections::HashSet::with_capacity(k);
+            for (&key, &distance) in matches.keys.iter().zip(&matches.distances) {
+                let item = item_of(key);
+                if item < self.items.len() && seen.insert(item) {
+                    hits.push(Hit { item, score: 1.0 - distance });
+                }
+            }
+            if hits.len() >= k || found < count || count >= all {
+                return Ok(best_first(hits, k));
+            }
+            count = count.saturating_mul(2).min(all);
+        }
+    }
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Index").field("manifest", &self.manifest).finish_non_exhaustive()
+    }
+}
+
+/// The options that an index is made and read with.
+pub(crate) fn options_of(manifest: &Manifest, expansion_search: usize) -> IndexOptions {
+    IndexOptions {
+        dimensions: manifest.dimensions,
+        metric: MetricKind::IP,
+        quantization: match manifest.scalar {
+            Scalar::F32 => ScalarKind::F32,
+            Scalar::Bf16 => ScalarKind::BF16,
+        },
+        connectivity: 16,
+        expansion_add: 128,
+        expansion_search,
+        multi: false,
+    }
+}
+
+/// The key of an item's vector.
+pub(crate) fn key(item: usize, passage: u16) -> u64 {
+    ((item as u64) << PASSAGE_BITS) | u64::from(passage)
+}
+
+fn item_of(key: u64) -> usize {
+    usize::try_from(key >> PASSAGE_BITS).unwrap_or(usize::MAX)
+}
+
+/// A vector of length 1 in the same direction.
+pub(crate) fn normalised(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, QueryError> {
+    if vector.len() != dimensions {
+        return Err(QueryError::Dimensions { expected: dimensions, actual: vector.len() });
+    }
+    if let Some((element, &value)) = vector.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        return Err(QueryError::NotFinite { element, value });
+    }
+    // Wide, so that large values do not overflow and small ones do not vanish.
+    let length = vector.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>().sqrt();
+    if length == 0.0 {
+        return Err(QueryError::Zero);
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "a quotient of at most 1 loses digits only")]
+    let scaled = |&value: &f32| (f64::from(value) / length) as f32;
+    Ok(vector.iter().map(scaled).collect())
+}
+
+/// The index file is the one that the table was written with.
+fn check_file(path: &Path, manifest: &Manifest) -> Result<(), IndexError> {
+    let io = |source: io::Error| match source.kind() {
+        io::ErrorKind::NotFound => IndexError::Absent { path: path.to_owned() },
+        _ => IndexError::Io { path: path.to_owned(), source },
+    };
+    let mismatch = |expected: String, actual: String| {
+        Err(IndexError::Mismatch { path: path.to_owned(), expected, actual })
+    };
+    let bytes = fs::metadata(path).map_err(io)?.len();
+    if bytes != manifest.index_bytes {
+        return mismatch(format!("{} bytes", manifest.index_bytes), format!("{bytes} bytes"));
+    }
+    let hash = sha256_of(path).map_err(io)?;
+    if hash != manifest.index_sha256 {
+        return mismatch(format!("SHA-256 {}", manifest.index_sha256), format!("SHA-256 {hash}"));
+    }
+    Ok(())
+}
+
+/// All vectors of the index, by item.
+fn matrix(items: &Items, index: &usearch::Index, dimensions: usize) -> Result<Matrix, String> {
+    let mut matrix = Matrix::new(dimensions, items.len(), items.vectors());
+    let mut vector = vec![0.0; dimensions];
+    for item in 0..items.len() {
+        for passage in 0..items.passages(item) {
+            match index.get(key(item, passage), &mut vector) {
+                Ok(0) => return Err(format!("item {item} has no vector {passage}")),
+                Ok(_) => matrix.push(&vector),
+                Err(error) => return Err(error.to_string()),
+            }
+        }
+        matrix.end_item();
+    }
+    Ok(matrix)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,42 @@
+//! The usearch backend: a vector in; its nearest items, and what is known of them, out.
+//!
+//! A model is `<model>/<version>/index.usearch`, memory-mapped, and `items.parquet`, one row an item. An item
+//! has one vector or several (its passages); its score is the best of theirs. Inputs are `QUERY`, FP32
+//! `[dimensions]`, and two that may be left out: `K`, how many items, and `FILTER`, which items, such as
+//! `genre = 'Horror' and year >= 1990` ([`Filter`]). Outputs are those that the configuration names, of the
+//! columns of the item table, `key` (INT64, the item's row in the table) and `score` (FP32, cosine), each
+//! `[items found]`, best first. Where the rows of a request find different numbers, the shorter ones are
+//! filled up with key -1, score 0 and empty values.
+//!
+//! Small indexes, and filters that leave few items, are searched exactly. The table records which encoder
+//! made the vectors; the configuration's parameter `embedding_space` must name the same one, and an ensemble
+//! is checked to pair the two.
+//!
+//! Parameters of the configuration: `embedding_space`; `default_k` (10); `max_k` (1000); `exact_vectors`
+//! (20000), up to which an index is searched exactly; `expansion_search` (64), nodes that an approximate
+//! search visits: more find more, slower.
+#![forbid(unsafe_code)]
+
+mod backend;
+mod columns;
+mod config;
+mod error;
+mod exact;
+pub mod filter;
+mod hash;
+mod index;
+mod items;
+mod manifest;
+mod write;
+
+pub use backend::{Usearch, UsearchInstance, UsearchModel};
+pub use error::{IndexError, QueryError};
+pub use filter::Filter;
+pub use index::{Hit, Index, SearchOptions};
+pub use items::Items;
+pub use manifest::{Manifest, Scalar};
+pub use write::{IndexWriter, Summary, Vector, WriteOptions};
+
+// The server of the tests: without one the table has nothing to call.
+#[cfg(test)]
+use hippocamp_backend_host as _;
