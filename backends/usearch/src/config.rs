@@ -34,7 +34,7 @@ pub(crate) enum Source {
 }
 
 /// What the parameters of the configuration set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Settings {
     pub(crate) default_k: usize,
     pub(crate) max_k: usize,
@@ -58,6 +58,17 @@ pub(crate) fn settings(
             ))),
         },
     };
+    let whole_weight = match parameter("whole_weight") {
+        None => 0.0,
+        Some(text) => match text.parse() {
+            Ok(weight) if (0.0..=1.0).contains(&weight) => weight,
+            _ => {
+                return Err(Error::invalid(format!(
+                    "model '{model}': parameter 'whole_weight' expects a number from 0 to 1, got '{text}'"
+                )));
+            }
+        },
+    };
     let search = SearchOptions::default();
     let max_k = number("max_k", 1000, 1, 1_000_000)?;
     Ok(Settings {
@@ -66,6 +77,7 @@ pub(crate) fn settings(
         search: SearchOptions {
             exact_vectors: number("exact_vectors", search.exact_vectors, 0, 100_000_000)?,
             expansion_search: number("expansion_search", search.expansion_search, 1, 100_000)?,
+            whole_weight,
         },
     })
 }

@@ -15,8 +15,31 @@ pub(crate) struct Matrix {
 pub struct Hit {
     /// The item's row in the table.
     pub item: usize,
-    /// Cosine between the query and the item's nearest vector; -1 to 1.
+    /// Cosine between the query and the item's nearest vector, or a mean of that and of its first
+    /// one; -1 to 1.
     pub score: f32,
+}
+
+/// How the vectors of an item make its score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Weights {
+    /// Of the item's first vector, which stands for the whole of it; the rest is its nearest's.
+    pub(crate) whole: f32,
+}
+
+impl Weights {
+    /// The score of an item by its vectors, which lie one after another; there is at least one.
+    pub(crate) fn score(self, query: &[f32], vectors: &[f32]) -> f32 {
+        let nearest = best(query, vectors);
+        if self.whole == 0.0 {
+            return nearest;
+        }
+        self.mean(nearest, dot(query, &vectors[..query.len()]))
+    }
+
+    pub(crate) fn mean(self, nearest: f32, whole: f32) -> f32 {
+        (1.0 - self.whole) * nearest + self.whole * whole
+    }
 }
 
 impl Matrix {
@@ -38,7 +61,13 @@ impl Matrix {
     }
 
     /// The best `k` items of those that `admitted` admits, best first.
-    pub(crate) fn search(&self, query: &[f32], k: usize, admitted: impl Fn(usize) -> bool) -> Vec<Hit> {
+    pub(crate) fn search(
+        &self,
+        query: &[f32],
+        k: usize,
+        weights: Weights,
+        admitted: impl Fn(usize) -> bool,
+    ) -> Vec<Hit> {
         let items = self.first.len() - 1;
         let mut hits = Vec::with_capacity(items);
         for (item, rows) in self.first.windows(2).enumerate() {
@@ -46,14 +75,14 @@ impl Matrix {
                 continue;
             }
             let vectors = &self.values[rows[0] * self.dimensions..rows[1] * self.dimensions];
-            hits.push(Hit { item, score: best(query, vectors) });
+            hits.push(Hit { item, score: weights.score(query, vectors) });
         }
         best_first(hits, k)
     }
 }
 
 /// The largest inner product of `query` with one of `vectors`, which lie one after another.
-pub(crate) fn best(query: &[f32], vectors: &[f32]) -> f32 {
+fn best(query: &[f32], vectors: &[f32]) -> f32 {
     let scores = vectors.chunks_exact(query.len()).map(|vector| dot(query, vector));
     scores.fold(f32::MIN, f32::max)
 }
@@ -70,7 +99,7 @@ pub(crate) fn best_first(mut hits: Vec<Hit>, k: usize) -> Vec<Hit> {
 }
 
 /// Inner product. Sixteen sums side by side, so that the compiler may use vector registers.
-fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
@@ -102,7 +131,7 @@ mod tests {
             assert_eq!(matrix.first.len(), item + 2);
         }
         let check = |k, admitted: &dyn Fn(usize) -> bool, expect: &[(usize, f32)]| {
-            let hits = matrix.search(&[0.0, 1.0], k, admitted);
+            let hits = matrix.search(&[0.0, 1.0], k, Weights { whole: 0.0 }, admitted);
             let found: Vec<_> = hits.iter().map(|hit| (hit.item, hit.score)).collect();
             assert_eq!(found, expect);
         };
@@ -110,6 +139,11 @@ mod tests {
         check(2, &|_| true, &[(0, 1.0), (1, 0.8)]);
         check(9, &|item| item > 0, &[(1, 0.8), (3, 0.8)]);
         check(9, &|_| false, &[]);
+
+        // The first vector of an item counts for half.
+        let hits = matrix.search(&[0.0, 1.0], 9, Weights { whole: 0.5 }, |_| true);
+        let found: Vec<_> = hits.iter().map(|hit| (hit.item, hit.score)).collect();
+        assert_eq!(found, [(1, 0.8), (0, 0.5), (3, 0.4)]);
     }
 
     #[test]

@@ -2,29 +2,35 @@
 
 use crate::{
     error::{IndexError, QueryError},
-    exact::{Matrix, best, best_first},
+    exact::{Matrix, Weights, best_first, dot},
     hash::sha256_of,
     items::Items,
     manifest::{Manifest, PASSAGE_BITS, Scalar},
 };
 use arrow_buffer::BooleanBuffer;
-use std::{fs, io, path::Path, thread};
+use std::{collections::HashSet, fs, io, path::Path, thread};
 use usearch::{IndexOptions, MetricKind, ScalarKind};
 
 pub use crate::exact::Hit;
 
+/// Items that an approximate search looks at for each that is wanted, where they are ranked again.
+const RANKED_AGAIN: usize = 5;
+
 /// How an index is searched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SearchOptions {
     /// Vectors up to which an index is searched exactly.
     pub exact_vectors: usize,
     /// Nodes that an approximate search visits at least.
     pub expansion_search: usize,
+    /// How much of an item's score is that of its first vector, which stands for the whole of it;
+    /// the rest is that of its nearest one. 0 to 1.
+    pub whole_weight: f32,
 }
 
 impl Default for SearchOptions {
     fn default() -> Self {
-        Self { exact_vectors: 20_000, expansion_search: 64 }
+        Self { exact_vectors: 20_000, expansion_search: 64, whole_weight: 0.0 }
     }
 }
 
@@ -33,6 +39,7 @@ pub struct Index {
     items: Items,
     manifest: Manifest,
     vectors: Vectors,
+    weights: Weights,
 }
 
 enum Vectors {
@@ -77,7 +84,7 @@ impl Index {
         } else {
             Vectors::Approximate(index)
         };
-        Ok(Self { items, manifest, vectors })
+        Ok(Self { items, manifest, vectors, weights: Weights { whole: options.whole_weight } })
     }
 
     /// The item table.
@@ -112,7 +119,7 @@ impl Index {
         let query = normalised(query, self.manifest.dimensions)?;
         let admitted = |item: usize| filter.is_none_or(|filter| filter.value(item));
         match &self.vectors {
-            Vectors::Exact(matrix) => Ok(matrix.search(&query, k, admitted)),
+            Vectors::Exact(matrix) => Ok(matrix.search(&query, k, self.weights, admitted)),
             Vectors::Approximate(index) => match filter {
                 Some(filter) if self.is_narrow(filter.count_set_bits()) => {
                     self.scan(index, &query, k, filter)
@@ -136,24 +143,34 @@ impl Index {
         k: usize,
         filter: &BooleanBuffer,
     ) -> Result<Vec<Hit>, QueryError> {
-        let mut vector = vec![0.0; self.manifest.dimensions];
         let mut hits = Vec::with_capacity(filter.count_set_bits());
         for item in filter.set_indices() {
-            let mut score = f32::MIN;
-            for passage in 0..self.items.passages(item) {
-                let found = index.get(key(item, passage), &mut vector);
-                if found.map_err(|error| QueryError::Usearch(error.to_string()))? > 0 {
-                    score = score.max(best(query, &vector));
-                }
-            }
-            if score > f32::MIN {
+            if let Some(score) = self.score(index, query, item)? {
                 hits.push(Hit { item, score });
             }
         }
         Ok(best_first(hits, k))
     }
 
+    /// The score of one item, by all of its vectors; `None` if it has none.
+    fn score(
+        &self,
+        index: &usearch::Index,
+        query: &[f32],
+        item: usize,
+    ) -> Result<Option<f32>, QueryError> {
+        let passages = self.items.passages(item);
+        let mut vectors = vec![0.0; usize::from(passages) * self.manifest.dimensions];
+        for (passage, vector) in (0..passages).zip(vectors.chunks_exact_mut(self.manifest.dimensions)) {
+            let found = index.get(key(item, passage), vector);
+            found.map_err(|error| QueryError::Usearch(error.to_string()))?;
+        }
+        Ok((passages > 0).then(|| self.weights.score(query, &vectors)))
+    }
+
     /// Walks the graph. An item may come several times, by its passages: then more is asked for.
+    /// Where the whole of an item counts beside its nearest passage, more items than are wanted are
+    /// found by their passages, and ranked by both.
     fn walk(
         &self,
         index: &usearch::Index,
@@ -162,7 +179,8 @@ impl Index {
         filter: Option<&BooleanBuffer>,
     ) -> Result<Vec<Hit>, QueryError> {
         let (all, items) = (self.manifest.vectors, self.items.len().max(1));
-        let mut count = k.saturating_mul(all.div_ceil(items)).min(all);
+        let wanted = if self.weights.whole > 0.0 { k.saturating_mul(RANKED_AGAIN) } else { k };
+        let mut count = wanted.saturating_mul(all.div_ceil(items)).min(all);
         loop {
             let matches = match filter {
                 None => index.search(query, count),
@@ -170,15 +188,23 @@ impl Index {
             }
             .map_err(|error| QueryError::Usearch(error.to_string()))?;
             let found = matches.keys.len();
-            let mut hits: Vec<Hit> = Vec::with_capacity(k);
-            let mut seen = std::collections::HashSet::with_capacity(k);
+            let mut hits: Vec<Hit> = Vec::with_capacity(wanted);
+            let mut seen = HashSet::with_capacity(wanted);
             for (&key, &distance) in matches.keys.iter().zip(&matches.distances) {
                 let item = item_of(key);
                 if item < self.items.len() && seen.insert(item) {
                     hits.push(Hit { item, score: 1.0 - distance });
                 }
             }
-            if hits.len() >= k || found < count || count >= all {
+            if hits.len() >= wanted || found < count || count >= all {
+                if self.weights.whole > 0.0 {
+                    let mut whole = vec![0.0; self.manifest.dimensions];
+                    for hit in &mut hits {
+                        let found = index.get(key(hit.item, 0), &mut whole);
+                        found.map_err(|error| QueryError::Usearch(error.to_string()))?;
+                        hit.score = self.weights.mean(hit.score, dot(query, &whole));
+                    }
+                }
                 return Ok(best_first(hits, k));
             }
             count = count.saturating_mul(2).min(all);

@@ -1,7 +1,8 @@
 //! The usearch backend: a vector in; its nearest items, and what is known of them, out.
 //!
 //! A model is `<model>/<version>/index.usearch`, memory-mapped, and `items.parquet`, one row an item. An item
-//! has one vector or several (its passages); its score is the best of theirs. Inputs are `QUERY`, FP32
+//! has one vector or several, its passages, of which the first may stand for the whole of it; its score is
+//! that of the nearest, or a mean of that and of the whole's (parameter `whole_weight`). Inputs are `QUERY`, FP32
 //! `[dimensions]`, and two that may be left out: `K`, how many items, and `FILTER`, which items, such as
 //! `genre = 'Horror' and year >= 1990` ([`Filter`]). Outputs are those that the configuration names, of the
 //! columns of the item table, `key` (INT64, the item's row in the table) and `score` (FP32, cosine), each
@@ -14,7 +15,7 @@
 //!
 //! Parameters of the configuration: `embedding_space`; `default_k` (10); `max_k` (1000); `exact_vectors`
 //! (20000), up to which an index is searched exactly; `expansion_search` (64), nodes that an approximate
-//! search visits: more find more, slower.
+//! search visits: more find more, slower; `whole_weight` (0).
 #![forbid(unsafe_code)]
 
 mod backend;

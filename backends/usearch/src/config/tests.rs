@@ -114,14 +114,22 @@ fn parameters_are_read() {
     assert_eq!((default.default_k, default.max_k), (10, 1000));
     assert_eq!(default.search, SearchOptions::default());
     assert_eq!(of(&[("max_k", "5")]).unwrap().default_k, 5);
-    let other = of(&[("exact_vectors", "0"), ("expansion_search", "128")]).unwrap().search;
-    assert_eq!(other, SearchOptions { exact_vectors: 0, expansion_search: 128 });
+    let other =
+        of(&[("exact_vectors", "0"), ("expansion_search", "128"), ("whole_weight", "0.5")]).unwrap();
+    let expect = SearchOptions { exact_vectors: 0, expansion_search: 128, whole_weight: 0.5 };
+    assert_eq!(other.search, expect);
     let check = |pairs, expect: &str| assert_eq!(of(pairs).unwrap_err().message(), expect);
     check(&[("max_k", "0")], "model 'm': parameter 'max_k' expects a number from 1 to 1000000, got '0'");
     check(
         &[("max_k", "5"), ("default_k", "6")],
         "model 'm': parameter 'default_k' expects a number from 1 to 5, got '6'",
     );
+    for weight in ["-0.1", "1.5", "NaN", "half"] {
+        let error = settings("m", |asked| (asked == "whole_weight").then(|| weight.to_owned()));
+        let expect =
+            format!("model 'm': parameter 'whole_weight' expects a number from 0 to 1, got '{weight}'");
+        assert_eq!(error.unwrap_err().message(), expect);
+    }
     check(
         &[("expansion_search", "fast")],
         "model 'm': parameter 'expansion_search' expects a number from 1 to 100000, got 'fast'",

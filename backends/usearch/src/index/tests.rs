@@ -56,7 +56,7 @@ fn made(items: usize) -> tempfile::TempDir {
 }
 
 fn approximately() -> SearchOptions {
-    SearchOptions { exact_vectors: 0, expansion_search: 128 }
+    SearchOptions { exact_vectors: 0, expansion_search: 128, whole_weight: 0.0 }
 }
 
 #[test]
@@ -112,6 +112,35 @@ fn approximate_and_exact_search_agree() {
         let (same, all) = recall(Some(&filter), &mut next);
         assert_eq!((same, all), (20 * few.min(10), 20 * few.min(10)));
     }
+}
+
+#[test]
+fn the_whole_counts_beside_the_nearest_passage() {
+    let directory = made(3000);
+    let open = |exact_vectors, whole_weight| {
+        let options = SearchOptions { exact_vectors, expansion_search: 128, whole_weight };
+        Index::open(directory.path(), options).unwrap()
+    };
+    let (nearest, both, approximate) = (open(20_000, 0.0), open(20_000, 0.5), open(0, 0.5));
+    let all = BooleanBuffer::new_set(3000);
+    let few = BooleanBuffer::collect_bool(3000, |item| item < 100);
+    let (mut same, mut differ) = (0, 0);
+    let mut next = numbers(5);
+    for _ in 0..20 {
+        let query: Vec<f32> = (0..DIMENSIONS).map(|_| next()).collect();
+        let expect = both.search(&query, 10, None).unwrap();
+        differ += usize::from(expect != nearest.search(&query, 10, None).unwrap());
+        let found = approximate.search(&query, 10, Some(&all)).unwrap();
+        let expect_items: HashSet<_> = expect.iter().map(|hit| hit.item).collect();
+        same += found.iter().filter(|hit| expect_items.contains(&hit.item)).count();
+        let items = |hits: Vec<Hit>| hits.into_iter().map(|hit| hit.item).collect::<Vec<_>>();
+        assert_eq!(
+            items(approximate.search(&query, 10, Some(&few)).unwrap()),
+            items(both.search(&query, 10, Some(&few)).unwrap())
+        );
+    }
+    assert!(differ > 0, "the first vector changes rankings");
+    assert!(same >= 180, "{same} of 200");
 }
 
 #[test]
