@@ -1,7 +1,7 @@
 # Builds the server and serves /models: docker build -t hippocamp . && docker run -p 8000:8000 -v "$PWD/model_repository:/models:ro" hippocamp
 FROM ubuntu:24.04 AS build
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates gcc libc6-dev rustup \
+    && apt-get install --yes --no-install-recommends ca-certificates g++ libc6-dev rustup \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 # The toolchain first: it changes less often than the sources.

@@ -73,10 +73,31 @@ def words(text: str) -> list[str]:
     return [w.lower() for w in WORD.findall(fold(text))]
 
 
+def names_in(texts: list[str]) -> set[str]:
+    """Words written with a capital inside a sentence more often than not."""
+    inside, capital = Counter(), Counter()
+    for text in texts:
+        for sentence in sentences(text):
+            for word in WORD.findall(sentence)[1:]:
+                inside[word.lower()] += 1
+                capital[word.lower()] += word[0].isupper()
+    return {w for w in inside if capital[w] > 0.6 * inside[w]}
+
+
+def without_names(sentence: str, names: set[str]) -> str:
+    """A sentence without names and without what stands with a capital inside it."""
+    kept = [
+        word
+        for place, word in enumerate(WORD.findall(fold(sentence)))
+        if word.lower() not in names and not (place and word[0].isupper())
+    ]
+    return " ".join(kept)
+
+
 def passages(synopsis: str) -> list[str]:
-    """What is indexed for a film: the whole synopsis, each sentence, each pair of neighbours."""
+    """What is indexed for a film: the whole synopsis and each pair of neighbouring sentences."""
     parts = sentences(synopsis)
-    return [synopsis, *parts, *(" ".join(pair) for pair in zip(parts, parts[1:]))]
+    return [synopsis, *(" ".join(pair) for pair in zip(parts, parts[1:]))]
 
 
 @dataclass
@@ -93,24 +114,18 @@ class Vocabulary:
     def build(texts: list[str], catalogue: list[str], min_texts: int, min_texts_name: int) -> "Vocabulary":
         """Keeps a stem found in `min_texts` texts, or in the catalogue and one more; a name's in `min_texts_name`."""
         stem_of = snowballstemmer.stemmer("english").stemWord
-        inside, capital = Counter(), Counter()
+        names = names_in(texts + catalogue)
         found, in_catalogue = Counter(), set()
         stems: dict[str, str] = {}
         for number, text in enumerate(texts + catalogue):
             seen = set()
-            for sentence in sentences(text):
-                for place, word in enumerate(WORD.findall(sentence)):
-                    low = word.lower()
-                    if low not in stems:
-                        stems[low] = stem_of(low)
-                    seen.add(stems[low])
-                    if place:
-                        inside[low] += 1
-                        capital[low] += word[0].isupper()
+            for word in words(text):
+                if word not in stems:
+                    stems[word] = stem_of(word)
+                seen.add(stems[word])
             found.update(seen)
             if number >= len(texts):
                 in_catalogue |= seen
-        names = {w for w in inside if capital[w] > 0.6 * inside[w]}
         common = {s for w, s in stems.items() if w not in names}
 
         def kept(stem: str) -> bool:
@@ -128,18 +143,6 @@ class Vocabulary:
     def ids(self, text: str) -> np.ndarray:
         """The rows of a text's known words, in order."""
         return np.array([self.row_of[w] for w in words(text) if w in self.row_of], np.int32)
-
-    def ids_without_names(self, text: str) -> np.ndarray:
-        """The same without names and what stands with a capital inside the sentence."""
-        return np.array(
-            [
-                self.row_of[low]
-                for place, word in enumerate(WORD.findall(fold(text)))
-                for low in [word.lower()]
-                if low in self.row_of and low not in self.names and not (place and word[0].isupper())
-            ],
-            np.int32,
-        )
 
     def bags(self, rows_of_texts: list[np.ndarray]) -> sp.csr_matrix:
         """One line per text: how often each row occurs."""

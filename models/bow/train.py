@@ -3,8 +3,9 @@
     python train.py --texts FILE.jsonl.gz --catalogue ../../catalogue/films.jsonl --repository ../../model_repository
 
 Every stem has a vector; a text is the sum of its words' vectors, brought to length one. The vectors begin as random
-directions of length idf, where a cosine is about TF-IDF's, and are then learned from pairs: a sentence of a plot must find
-the rest of its plot among the rests of a batch (InfoNCE, both ways). Words are left out at random and names left out of part
+directions of length idf, where a cosine is TF-IDF's and noise, and are then learned from pairs: a sentence of a plot must find
+the rest of its plot among the rests of a batch (InfoNCE, both ways), while all cosines of the batch stay near TF-IDF's, which
+keeps exact words exact. Words are left out at random and names left out of part
 of the sentences, since who asks for a film seldom knows the names. Films of the catalogue and a tenth of the texts
 (by hash of the id) are not learned from; the development tenth says when to stop. One core, a few minutes, no accelerator.
 """
@@ -15,9 +16,10 @@ import time
 from pathlib import Path
 
 import numpy as np
+import scipy.sparse as sp
 
 from export import export
-from texts import ABOUT_MAKING, Vocabulary, is_development, read_jsonl, sentences, without_catalogue
+from texts import ABOUT_MAKING, Vocabulary, is_development, read_jsonl, sentences, without_catalogue, without_names
 
 Plot = list[tuple[np.ndarray, np.ndarray, bool]]
 
@@ -28,13 +30,14 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--texts", type=Path, action="append", required=True, help="JSON lines with id, title, year, plot")
     parser.add_argument("--catalogue", type=Path, required=True, help="films.jsonl; its synopses add to the vocabulary only")
     parser.add_argument("--repository", type=Path, required=True, help="model repository to write into")
-    parser.add_argument("--width", type=int, default=512, help="dimensions of the embedding, even")
+    parser.add_argument("--width", type=int, default=1024, help="dimensions of the embedding, a multiple of 4")
     parser.add_argument("--min-texts", type=int, default=4, help="texts that a stem must occur in")
     parser.add_argument("--min-texts-name", type=int, default=12, help="the same for a name")
-    parser.add_argument("--steps", type=int, default=600)
+    parser.add_argument("--steps", type=int, default=250)
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=2e-3, help="Adam's step, after warm-up and before decay")
     parser.add_argument("--temperature", type=float, default=0.07)
+    parser.add_argument("--hold", type=float, default=4.0, help="weight of the squared distance to TF-IDF's cosines")
     parser.add_argument("--drop-names", type=float, default=0.3, help="share of the sentences that lose their names")
     parser.add_argument("--drop-words", type=float, default=0.2, help="share of the words left out")
     parser.add_argument("--seed", type=int, default=0)
@@ -48,7 +51,7 @@ def prepare(vocabulary: Vocabulary, text: str) -> Plot:
         clauses = re.split(r"[,;:]\s", parts[0])
         half = len(clauses) // 2
         parts = [", ".join(clauses[:half]), ", ".join(clauses[half:])]
-    plot = [(vocabulary.ids(s), vocabulary.ids_without_names(s), bool(ABOUT_MAKING.search(s))) for s in parts]
+    plot = [(vocabulary.ids(s), vocabulary.ids(without_names(s, vocabulary.names)), bool(ABOUT_MAKING.search(s))) for s in parts]
     return [sentence for sentence in plot if len(sentence[0]) > 2]
 
 
@@ -87,15 +90,27 @@ def softmax(scores: np.ndarray, axis: int) -> np.ndarray:
     return shares / shares.sum(axis=axis, keepdims=True)
 
 
-def contrast(rows: np.ndarray, queries, answers, temperature: float) -> tuple[float, np.ndarray]:
-    """InfoNCE both ways over the batch: the loss, and its gradient by the rows."""
+def tf_idf_cosines(queries, answers, idf: np.ndarray) -> np.ndarray:
+    """Cosine of every query with every answer, words weighted by idf, no projection."""
+    sides = []
+    for bags in (queries, answers):
+        weighted = bags @ sp.diags(idf)
+        lengths = np.sqrt(np.asarray(weighted.multiply(weighted).sum(1)).ravel())
+        sides.append(sp.diags(1 / np.maximum(lengths, 1e-6)) @ weighted)
+    return np.asarray((sides[0] @ sides[1].T).todense())
+
+
+def contrast(rows: np.ndarray, queries, answers, idf: np.ndarray, temperature: float, hold: float) -> tuple[float, np.ndarray]:
+    """InfoNCE both ways over the batch, and `hold` times the squared distance to TF-IDF: the loss, its gradient by the rows."""
     (q, q_length), (a, a_length) = unit(queries @ rows), unit(answers @ rows)
-    scores = q @ a.T / temperature
+    cosines = q @ a.T
+    scores = cosines / temperature
+    astray = cosines - tf_idf_cosines(queries, answers, idf)
     forth, back = softmax(scores, 1), softmax(scores, 0)
-    loss = -np.log(np.diag(forth) * np.diag(back) + 1e-12).mean() / 2
+    loss = -np.log(np.diag(forth) * np.diag(back) + 1e-12).mean() / 2 + hold * np.square(astray).sum() / len(astray)
     slope = (forth + back) / 2
     slope[np.diag_indices_from(slope)] -= 1
-    slope /= len(slope) * temperature
+    slope = slope / (len(slope) * temperature) + 2 * hold / len(astray) * astray
     q_slope, a_slope = slope @ a, slope.T @ q
     # Only what turns a vector counts; its length was divided away.
     q_slope = (q_slope - (q_slope * q).sum(1, keepdims=True) * q) / q_length
@@ -138,11 +153,11 @@ def learn(vocabulary: Vocabulary, plots: list[Plot], held_out: list[Plot], optio
         chosen = rng.choice(len(plots), options.batch, replace=False)
         pairs = [draw_pair(plots[i], options.drop_names, options.drop_words, rng) for i in chosen]
         queries, answers = (vocabulary.bags(list(side)) for side in zip(*pairs))
-        loss, gradient = contrast(rows, queries, answers, options.temperature)
+        loss, gradient = contrast(rows, queries, answers, vocabulary.idf, options.temperature, options.hold)
         losses.append(loss)
         mean += 0.1 * (gradient - mean)
         square += 0.001 * (gradient * gradient - square)
-        rate = options.rate * min(1, step / 100) * (1 + np.cos(np.pi * step / options.steps)) / 2
+        rate = options.rate * min(1, step / 40) * (1 + np.cos(np.pi * step / options.steps)) / 2
         rows -= np.float32(rate) * (mean / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.999**step)) + np.float32(1e-6))
         if step % 50 == 0 or step == options.steps:
             reached = measure(rows)

@@ -19,9 +19,14 @@ fn exports(binary: &Path) -> Vec<String> {
     names
 }
 
+/// The allocator's version of a function that the C++ library has, too: the linker lets the library find it.
+const OF_THE_ALLOCATOR: &str = "_ZSt15get_new_handlerv";
+
 #[test]
 fn the_executable_exports_the_host_functions_only() {
-    assert_eq!(exports(&server_binary()), exported_symbols());
+    let mut names = exports(&server_binary());
+    names.retain(|name| name != OF_THE_ALLOCATOR);
+    assert_eq!(names, exported_symbols());
 }
 
 #[test]
@@ -36,9 +41,18 @@ fn a_plugin_exports_the_entry_points_only() {
         "TRITONBACKEND_ModelInstanceFinalize",
         "TRITONBACKEND_ModelInstanceInitialize",
     ];
-    for library in ["libtriton_identity.so", "libtriton_tract.so"] {
+    for library in [
+        "libtriton_identity.so",
+        "libtriton_tokenizer.so",
+        "libtriton_tract.so",
+        "libtriton_usearch.so",
+    ] {
         let path = server_binary().with_file_name(library);
         assert!(path.exists(), "{} is missing: run `make build` first", path.display());
-        assert_eq!(exports(&path), expect, "{library}");
+        let mut names = exports(&path);
+        // The bridge to usearch's C++ library exports its functions from any library it is in; a
+        // plugin is opened so that nobody else finds them.
+        names.retain(|name| !name.starts_with("cxxbridge1$"));
+        assert_eq!(names, expect, "{library}");
     }
 }

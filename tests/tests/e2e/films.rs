@@ -13,7 +13,7 @@ const BOW: &str = "recommend_by_plot_bow";
 
 /// Probes whose film is first, among three, among ten, of the 40 kept for the report: what was measured
 /// when the ways of indexing were chosen (docs/decisions/0003). Fewer is a regression.
-const PLACES: [(&str, [usize; 3]); 2] = [(MINILM, [0, 0, 0]), (BOW, [0, 0, 0])];
+const PLACES: [(&str, [usize; 3]); 2] = [(MINILM, [22, 28, 36]), (BOW, [18, 21, 25])];
 
 fn served(models: &[&str]) -> Sandbox {
     let mut settings = Settings::new(&workspace_root().join("model_repository"))
@@ -152,7 +152,7 @@ async fn what_is_no_question_is_refused_and_the_rest_serves_on() {
     }
     for (filter, expect) in [
         ("genre = ", "column 9"),
-        ("genre == 'Horror'", "column 8"),
+        ("genre == 'Horror'", "column 7"),
         ("genres = Horror", "column 10"),
         ("year >= '1990'", "column 9"),
         ("gerne = 'Horror'", "column 1"),

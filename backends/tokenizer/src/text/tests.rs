@@ -114,8 +114,8 @@ fn files_that_are_no_tokenizers_say_so() {
     let whole = file().to_string();
     for (content, expect) in [
         (&whole[..200], "EOF while parsing"),
-        ("{}", "missing field"),
-        ("[1, 2]", "invalid type"),
+        ("{}", "Model missing"),
+        ("[1, 2]", "line 1 column"),
         ("", "EOF while parsing"),
     ] {
         fs::write(&path, content).unwrap();
