@@ -6,6 +6,7 @@
 //! index takes and nothing else. Queries are vectors that are not in the index, one at a time, on one thread.
 #![forbid(unsafe_code)]
 #![expect(clippy::print_stdout, reason = "a bench prints what it measured")]
+#![expect(clippy::disallowed_methods, reason = "a measurement reads the real clock")]
 
 use arrow_array::{Int32Array, RecordBatch};
 use arrow_buffer::BooleanBuffer;
@@ -24,7 +25,8 @@ const QUERIES: usize = 200;
 const K: usize = 10;
 
 fn main() {
-    let arguments: Vec<String> = env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
+    let arguments: Vec<String> =
+        env::args().skip(1).filter(|name| !name.starts_with("--")).collect();
     if let [mode, directory, exact] = arguments.as_slice()
         && mode == "measure"
     {
@@ -35,14 +37,17 @@ fn main() {
         .into_iter()
         .filter(|name| arguments.is_empty() || arguments.iter().any(|asked| asked == name))
         .collect();
-    println!("| vectors | search | recall@{K} | µs a query, median / p99 | memory, private + file, MiB |");
+    println!(
+        "| vectors | search | recall@{K} | µs a query, median / p99 | memory, private + file, MiB |"
+    );
     println!("|---|---|---|---|---|");
     for name in wanted {
         let directory = match name {
             "films" => films(),
             number => clustered(number.parse().expect("sizes are numbers")),
         };
-        let exact = if name == "1000000" { &["approximate"][..] } else { &["exact", "approximate"] };
+        let exact =
+            if name == "1000000" { &["approximate"][..] } else { &["exact", "approximate"] };
         for mode in exact {
             let status = Command::new(env::current_exe().expect("the bench has a path"))
                 .args(["measure", directory.to_str().expect("the path is UTF-8"), mode])
@@ -57,9 +62,11 @@ fn main() {
 fn films() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let repository = root.join("model_repository");
-    let encoder = hippocamp_models::TextEncoder::open(&repository, "text_tokenizer", "plot_encoder")
-        .expect("run `make models` first");
-    let probes = hippocamp_models::judge::read_probes(&root.join("catalogue/probes.jsonl")).unwrap();
+    let encoder =
+        hippocamp_models::TextEncoder::open(&repository, "text_tokenizer", "plot_encoder")
+            .expect("run `make models` first");
+    let probes =
+        hippocamp_models::judge::read_probes(&root.join("catalogue/probes.jsonl")).unwrap();
     let texts: Vec<&str> = probes.iter().map(|probe| probe.text.as_str()).collect();
     let queries = encoder.encode(&texts, |_| {}).unwrap();
     let directory = place("films");
@@ -70,8 +77,7 @@ fn films() -> PathBuf {
     write_vectors(&directory.join("queries"), &queries);
     // The true neighbours come from an exact search of the same index.
     let index = Index::open(&directory, options(usize::MAX, 64, 0.5)).unwrap();
-    let truth: Vec<Vec<usize>> =
-        queries.iter().map(|query| items(&index, query, None)).collect();
+    let truth: Vec<Vec<usize>> = queries.iter().map(|query| items(&index, query, None)).collect();
     write_truth(&directory.join("truth"), &truth);
     directory
 }
@@ -135,7 +141,8 @@ fn measure(directory: &Path, exact: bool) {
     for &expansion_search in expansions {
         let exact_vectors = if exact { usize::MAX } else { 0 };
         let start = Instant::now();
-        let index = Index::open(directory, options(exact_vectors, expansion_search, weight)).unwrap();
+        let index =
+            Index::open(directory, options(exact_vectors, expansion_search, weight)).unwrap();
         let opened = start.elapsed();
         let name = if exact { "exact".to_owned() } else { format!("expansion {expansion_search}") };
         line(&index, &name, &queries, &truth, None, before);

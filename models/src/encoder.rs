@@ -12,6 +12,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
+    time::{Duration, Instant},
 };
 
 /// Texts that are run at once: of about one length, so that little is padding.
@@ -43,7 +44,8 @@ impl TextEncoder {
             .map(|parameter| parameter.string_value.parse())
             .transpose()
             .with_context(|| format!("parameter max_length in {}", config_file.display()))?;
-        let tokenizer = TextTokenizer::load(&tokenizer_file, Options { max_length, ..Options::default() })?;
+        let tokenizer =
+            TextTokenizer::load(&tokenizer_file, Options { max_length, ..Options::default() })?;
         let plan = Plan::load(&encoder_file)?;
         let Some(embedding_space) = plan.embedding_space().map(str::to_owned) else {
             bail!(
@@ -93,7 +95,8 @@ impl TextEncoder {
             let mut runner = self.plan.runner();
             let mut done = Vec::new();
             while let Some(batch) = batches.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let vectors = self.run(&mut runner, batch.iter().map(|&text| texts[text].as_bytes()))?;
+                let vectors =
+                    self.run(&mut runner, batch.iter().map(|&text| texts[text].as_bytes()))?;
                 done.extend(batch.iter().copied().zip(vectors));
                 progress(batch.len());
             }
@@ -116,20 +119,43 @@ impl TextEncoder {
         Ok(vectors)
     }
 
+    /// Encodes the texts one after the other on this thread, as one instance of a server would; gives
+    /// the time of tokenizing and of the model alone, for each.
+    ///
+    /// # Errors
+    /// If a text is refused by the tokenizer, or the model fails.
+    #[expect(clippy::disallowed_methods, reason = "a measurement reads the real clock")]
+    pub fn pace(&self, texts: &[&str]) -> Result<Vec<(Duration, Duration)>> {
+        let mut runner = self.plan.runner();
+        texts
+            .iter()
+            .map(|text| {
+                let start = Instant::now();
+                let encoded = self.tokenizer.encode([text.as_bytes()])?;
+                let tokenized = Instant::now();
+                self.run_encoded(&mut runner, &encoded)?;
+                Ok((tokenized - start, tokenized.elapsed()))
+            })
+            .collect()
+    }
+
     /// The vectors of a few texts, run as one batch.
     fn run<'t>(
         &self,
         runner: &mut Runner,
         texts: impl Iterator<Item = &'t [u8]>,
     ) -> Result<Vec<Vec<f32>>> {
-        let encoded = self.tokenizer.encode(texts)?;
+        self.run_encoded(runner, &self.tokenizer.encode(texts)?)
+    }
+
+    fn run_encoded(&self, runner: &mut Runner, encoded: &Encoded) -> Result<Vec<Vec<f32>>> {
         let shape = [encoded.rows, encoded.length];
         let inputs = self
             .plan
             .inputs()
             .iter()
             .map(|info| {
-                let bytes: Vec<u8> = input(&encoded, &info.name)?
+                let bytes: Vec<u8> = input(encoded, &info.name)?
                     .iter()
                     .flat_map(|value| value.to_le_bytes())
                     .collect();

@@ -84,8 +84,8 @@ pub fn build_index(order: IndexOrder<'_>) -> Result<Built> {
         source,
     };
     let step = Step::count(&format!("{}: building the index", order.index), vectors.len());
-    let written = IndexWriter::new(&directory, options)
-        .write(&items(&films), &vectors, |_| step.add(1))?;
+    let written =
+        IndexWriter::new(&directory, options).write(&items(&films), &vectors, |_| step.add(1))?;
     step.done();
     Ok(Built::Written {
         films: written.items,

@@ -51,7 +51,13 @@ impl Places {
         #[expect(clippy::cast_precision_loss, reason = "places are small numbers")]
         let reciprocal = places.iter().flatten().map(|&place| 1.0 / place as f64).sum::<f64>()
             / places.len().max(1) as f64;
-        Self { probes: places.len(), first: within(1), three: within(3), ten: within(10), reciprocal }
+        Self {
+            probes: places.len(),
+            first: within(1),
+            three: within(3),
+            ten: within(10),
+            reciprocal,
+        }
     }
 }
 
@@ -60,11 +66,13 @@ impl Places {
 /// # Errors
 /// If the file cannot be read, or a line is no probe.
 pub fn read_probes(path: &Path) -> Result<Vec<Probe>> {
-    let text = fs::read_to_string(path).with_context(|| format!("cannot read '{}'", path.display()))?;
+    let text =
+        fs::read_to_string(path).with_context(|| format!("cannot read '{}'", path.display()))?;
     text.lines()
         .enumerate()
         .map(|(line, text)| {
-            serde_json::from_str(text).with_context(|| format!("{} line {}", path.display(), line + 1))
+            serde_json::from_str(text)
+                .with_context(|| format!("{} line {}", path.display(), line + 1))
         })
         .collect()
 }
@@ -105,7 +113,8 @@ pub fn judge(
         films.iter().enumerate().map(|(number, film)| (film.id.as_str(), number)).collect();
     let mut entries: Vec<(usize, PassageKind, String)> = Vec::new();
     for (number, film) in films.iter().enumerate() {
-        entries.extend(passages(film).into_iter().map(|passage| (number, passage.kind, passage.text)));
+        entries
+            .extend(passages(film).into_iter().map(|passage| (number, passage.kind, passage.text)));
     }
     let step = Step::count("encoding passages and probes", entries.len() + probes.len());
     let texts: Vec<&str> = entries

@@ -10,15 +10,18 @@ use hippocamp_models::{
     judge::{Split, judge, read_probes},
     minilm,
 };
-use std::{ffi::OsString, path::PathBuf, process::ExitCode};
+use std::{ffi::OsString, path::PathBuf, process::ExitCode, time::Duration};
 
 /// Makes the encoders and indexes that the model repository serves by default.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Examples:
+#[command(
+    version,
+    after_help = "Examples:
   hippocamp-models minilm                 fetch all-MiniLM-L6-v2, write it as ONNX
   hippocamp-models index                  index the catalogue with it
   hippocamp-models index --suffix _bow    the same with the bag-of-words encoder, which needs no network
-  hippocamp-models judge --suffix _bow    what each way of indexing is worth")]
+  hippocamp-models judge --suffix _bow    what each way of indexing is worth"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -40,6 +43,14 @@ enum Command {
     },
     /// Encode the films of the catalogue and write film_index
     Index(Models),
+    /// Encode the probes one at a time in a loop without a server, and print the time of each step
+    Pace {
+        #[command(flatten)]
+        models: Models,
+        /// Texts to encode
+        #[arg(long, default_value = "catalogue/probes.jsonl")]
+        probes: PathBuf,
+    },
     /// Ask the probes with each way of indexing and count where their films are
     Judge {
         #[command(flatten)]
@@ -79,7 +90,10 @@ fn run(command: Command) -> Result<()> {
             let files = minilm::fetch(&cache, &python)?;
             let encoder = repository.join("plot_encoder/1/model.onnx");
             let written = minilm::write_encoder(&files, &encoder)?;
-            minilm::write_tokenizer(&files.tokenizer, &repository.join("text_tokenizer/1/tokenizer.json"))?;
+            minilm::write_tokenizer(
+                &files.tokenizer,
+                &repository.join("text_tokenizer/1/tokenizer.json"),
+            )?;
             println!(
                 "{}: {} ({:.1} MB, {} nodes), {}",
                 encoder.display(),
@@ -106,6 +120,25 @@ fn run(command: Command) -> Result<()> {
                 ),
             }
         }
+        Command::Pace { models, probes } => {
+            let [tokenizer, encoder, _] = models.names();
+            let encoder = TextEncoder::open(&models.repository, &tokenizer, &encoder)?;
+            let probes = read_probes(&probes)?;
+            let texts: Vec<&str> = probes.iter().map(|probe| probe.text.as_str()).collect();
+            // Once to warm up.
+            encoder.pace(&texts)?;
+            let mut times = encoder.pace(&texts)?;
+            times.extend(encoder.pace(&texts)?);
+            let count = u32::try_from(times.len())?;
+            let tokenizing: Duration = times.iter().map(|time| time.0).sum();
+            let encoding: Duration = times.iter().map(|time| time.1).sum();
+            println!(
+                "{} texts, mean of each: tokenizing {} us, encoding {} us",
+                texts.len(),
+                (tokenizing / count).as_micros(),
+                (encoding / count).as_micros()
+            );
+        }
         Command::Judge { models, probes } => {
             let [tokenizer, encoder, _] = models.names();
             let encoder = TextEncoder::open(&models.repository, &tokenizer, &encoder)?;
@@ -115,9 +148,13 @@ fn run(command: Command) -> Result<()> {
             println!("| passages indexed | dev 1 / 3 / 10, MRR | test 1 / 3 / 10, MRR |");
             println!("|---|---|---|");
             for (name, _, dev) in figures.iter().filter(|(_, split, _)| *split == Split::Dev) {
-                let test = figures.iter().find(|(other, split, _)| other == name && *split == Split::Test);
+                let test =
+                    figures.iter().find(|(other, split, _)| other == name && *split == Split::Test);
                 let cell = |places: &hippocamp_models::judge::Places| {
-                    format!("{} / {} / {}, {:.3}", places.first, places.three, places.ten, places.reciprocal)
+                    format!(
+                        "{} / {} / {}, {:.3}",
+                        places.first, places.three, places.ten, places.reciprocal
+                    )
                 };
                 let test = test.map_or_else(String::new, |(_, _, places)| cell(places));
                 println!("| {name} | {} | {test} |", cell(dev));
@@ -130,7 +167,8 @@ fn run(command: Command) -> Result<()> {
 impl Models {
     /// Tokenizer, encoder and index.
     fn names(&self) -> [String; 3] {
-        ["text_tokenizer", "plot_encoder", "film_index"].map(|name| format!("{name}{}", self.suffix))
+        ["text_tokenizer", "plot_encoder", "film_index"]
+            .map(|name| format!("{name}{}", self.suffix))
     }
 }
 

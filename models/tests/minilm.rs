@@ -74,7 +74,8 @@ fn padding_changes_nothing() {
 #[test]
 fn tokens_are_those_of_the_published_tokenizer() {
     let file = root().join("model_repository/text_tokenizer/1/tokenizer.json");
-    let tokenizer = TextTokenizer::load(&file, Options::default()).expect("the files of `make models`");
+    let tokenizer =
+        TextTokenizer::load(&file, Options::default()).expect("the files of `make models`");
     for reference in reference() {
         let encoded = tokenizer.encode([reference.sentence.as_bytes()]).unwrap();
         assert_eq!(encoded.ids, reference.token_ids, "{}", reference.sentence);

@@ -60,7 +60,13 @@ const ONLY: &[(&str, &[&str])] = &[
     ("hippocamp-catalogue", &[]),
     (
         "hippocamp-models",
-        &["hippocamp-catalogue", "hippocamp-config", "hippocamp-tokenizer", "hippocamp-tract", "hippocamp-usearch"],
+        &[
+            "hippocamp-catalogue",
+            "hippocamp-config",
+            "hippocamp-tokenizer",
+            "hippocamp-tract",
+            "hippocamp-usearch",
+        ],
     ),
     // A client reaches a server only from outside.
     ("hippocamp-client", &["hippocamp-proto"]),

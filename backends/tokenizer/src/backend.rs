@@ -45,7 +45,9 @@ impl Backend for Tokenizer {
             let code = match &error {
                 LoadError::Absent { .. } => ErrorCode::NotFound,
                 LoadError::Read { .. } => ErrorCode::Internal,
-                LoadError::Format { .. } | LoadError::MaxLength { .. } => ErrorCode::InvalidArgument,
+                LoadError::Format { .. } | LoadError::MaxLength { .. } => {
+                    ErrorCode::InvalidArgument
+                }
             };
             Error::new(code, format!("model '{model}' version {}: {error}", context.version()))
         })?;

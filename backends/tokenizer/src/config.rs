@@ -47,8 +47,7 @@ pub(crate) fn complete(config: &Value) -> Option<Value> {
     }
     if no_outputs {
         let dims: &[i64] = if batched { &[-1] } else { &[-1, -1] };
-        let output =
-            |(name, _): &(&str, Role)| json!({"name": name, "data_type": "TYPE_INT64", "dims": dims});
+        let output = |(name, _): &(&str, Role)| json!({"name": name, "data_type": "TYPE_INT64", "dims": dims});
         completed["output"] = ROLES.iter().map(output).collect();
     }
     Some(completed)
@@ -79,7 +78,10 @@ pub(crate) fn outputs(model: &str, config: &Value) -> Result<Vec<Output>, Error>
     }
     let outputs = list(config, "output");
     if outputs.is_empty() {
-        return Err(refuse(format!("the configuration names no outputs, expected some of {}", names())));
+        return Err(refuse(format!(
+            "the configuration names no outputs, expected some of {}",
+            names()
+        )));
     }
     let rank = if batched { 1 } else { 2 };
     outputs
@@ -119,7 +121,9 @@ pub(crate) fn options(
     parameter: impl Fn(&str) -> Option<String>,
 ) -> Result<Options, Error> {
     let refuse = |key: &str, expected: &str, value: &str| {
-        Error::invalid(format!("model '{model}': parameter '{key}' expects {expected}, got '{value}'"))
+        Error::invalid(format!(
+            "model '{model}': parameter '{key}' expects {expected}, got '{value}'"
+        ))
     };
     let max_length = parameter("max_length")
         .map(|value| match value.parse() {
@@ -161,7 +165,10 @@ mod tests {
         assert_eq!(completed["max_batch_size"], 64);
         assert_eq!(completed["input"][0]["dims"], json!([1]));
         let found = outputs("m", &completed).unwrap();
-        assert_eq!(found.iter().map(|o| o.role).collect::<Vec<_>>(), [Role::Ids, Role::Mask, Role::Types]);
+        assert_eq!(
+            found.iter().map(|o| o.role).collect::<Vec<_>>(),
+            [Role::Ids, Role::Mask, Role::Types]
+        );
         assert_eq!(complete(&completed), None);
     }
 
@@ -170,7 +177,10 @@ mod tests {
         let input = json!([{"name": "T", "data_type": "TYPE_STRING", "dims": [1]}]);
         let check = |input: &Value, output: Value, expect: &str| {
             let config = json!({"max_batch_size": 8, "input": input, "output": output});
-            assert_eq!(outputs("m", &config).unwrap_err().message(), format!("model 'm': {expect}"));
+            assert_eq!(
+                outputs("m", &config).unwrap_err().message(),
+                format!("model 'm': {expect}")
+            );
         };
         let good = json!([{"name": "input_ids", "data_type": "TYPE_INT64", "dims": [-1]}]);
         check(
@@ -178,8 +188,16 @@ mod tests {
             good.clone(),
             "input 'T' has data_type TYPE_FP32: the tokenizer backend expects TYPE_STRING",
         );
-        check(&json!([]), good, "the tokenizer backend expects one input, of TYPE_STRING; the configuration has 0");
-        check(&input, json!([]), "the configuration names no outputs, expected some of input_ids, attention_mask, token_type_ids");
+        check(
+            &json!([]),
+            good,
+            "the tokenizer backend expects one input, of TYPE_STRING; the configuration has 0",
+        );
+        check(
+            &input,
+            json!([]),
+            "the configuration names no outputs, expected some of input_ids, attention_mask, token_type_ids",
+        );
         check(
             &input,
             json!([{"name": "ids", "data_type": "TYPE_INT64", "dims": [-1]}]),
@@ -206,9 +224,21 @@ mod tests {
         assert_eq!(of("max_length", "256").unwrap().max_length, Some(256));
         assert!(of("allow_empty", "true").unwrap().allow_empty);
         for (key, value, expect) in [
-            ("max_length", "0", "model 'm': parameter 'max_length' expects a number of tokens, 1 to 1000000, got '0'"),
-            ("max_length", "many", "model 'm': parameter 'max_length' expects a number of tokens, 1 to 1000000, got 'many'"),
-            ("allow_empty", "1", "model 'm': parameter 'allow_empty' expects true or false, got '1'"),
+            (
+                "max_length",
+                "0",
+                "model 'm': parameter 'max_length' expects a number of tokens, 1 to 1000000, got '0'",
+            ),
+            (
+                "max_length",
+                "many",
+                "model 'm': parameter 'max_length' expects a number of tokens, 1 to 1000000, got 'many'",
+            ),
+            (
+                "allow_empty",
+                "1",
+                "model 'm': parameter 'allow_empty' expects true or false, got '1'",
+            ),
         ] {
             assert_eq!(of(key, value).unwrap_err().message(), expect);
         }

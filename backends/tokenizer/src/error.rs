@@ -64,7 +64,9 @@ pub enum TextError {
         index: usize,
     },
     /// It is not a text that anybody wrote.
-    #[error("text {index} has {length} bytes: expected at most {MAX_TEXT_BYTES}, of which only the first words count anyway")]
+    #[error(
+        "text {index} has {length} bytes: expected at most {MAX_TEXT_BYTES}, of which only the first words count anyway"
+    )]
     TooLong {
         /// Which text of the request, from 0.
         index: usize,

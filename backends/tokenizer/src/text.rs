@@ -69,7 +69,8 @@ impl TextTokenizer {
             .max_length
             .or(of_file.as_ref().map(|truncation| truncation.max_length))
             .unwrap_or(DEFAULT_MAX_LENGTH);
-        let direction = of_file.map_or(TruncationDirection::Right, |truncation| truncation.direction);
+        let direction =
+            of_file.map_or(TruncationDirection::Right, |truncation| truncation.direction);
         let special = tokenizer
             .get_post_processor()
             .map_or(0, |processor| tokenizers::PostProcessor::added_tokens(processor, false));

@@ -137,10 +137,8 @@ impl Version {
     fn respond(&self, request: &Request, found: &[Vec<Hit>]) -> Result<(), Error> {
         let longest = found.iter().map(Vec::len).max().unwrap_or(0);
         // Shorter rows are filled up: a tensor is a rectangle.
-        let hits: Vec<Option<&Hit>> = found
-            .iter()
-            .flat_map(|hits| (0..longest).map(|position| hits.get(position)))
-            .collect();
+        let hits: Vec<Option<&Hit>> =
+            found.iter().flat_map(|hits| (0..longest).map(|position| hits.get(position))).collect();
         let items: Vec<_> = hits.iter().map(|hit| hit.map(|hit| hit.item)).collect();
         let size = |size: usize| {
             i64::try_from(size).map_err(|_large| Error::internal("there are too many items"))
@@ -222,7 +220,9 @@ fn one_a_row(input: &str, elements: usize, rows: usize) -> Result<(), Error> {
     if elements == rows {
         return Ok(());
     }
-    Err(Error::invalid(format!("input '{input}' has {elements} elements, expected one in each of {rows} rows")))
+    Err(Error::invalid(format!(
+        "input '{input}' has {elements} elements, expected one in each of {rows} rows"
+    )))
 }
 
 fn code_of(error: &IndexError) -> ErrorCode {

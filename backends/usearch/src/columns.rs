@@ -84,10 +84,7 @@ fn booleans(column: &BooleanArray, items: &[Option<usize>]) -> Vec<u8> {
     items.iter().map(value).collect()
 }
 
-fn strings<O: OffsetSizeTrait>(
-    column: &GenericStringArray<O>,
-    items: &[Option<usize>],
-) -> Vec<u8> {
+fn strings<O: OffsetSizeTrait>(column: &GenericStringArray<O>, items: &[Option<usize>]) -> Vec<u8> {
     let mut data = Vec::new();
     for &item in items {
         let value = match item {
@@ -127,7 +124,8 @@ mod tests {
     use std::sync::Arc;
 
     fn table() -> RecordBatch {
-        let mut genres = arrow_array::builder::ListBuilder::new(arrow_array::builder::StringBuilder::new());
+        let mut genres =
+            arrow_array::builder::ListBuilder::new(arrow_array::builder::StringBuilder::new());
         genres.append_value([Some("Crime"), Some("Drama")]);
         genres.append_value([] as [Option<&str>; 0]);
         genres.append_null();

@@ -1,9 +1,7 @@
 //! The model's configuration: completes what it leaves out, and refuses what does not fit the index.
 //! Pure: JSON in, JSON out.
 
-use crate::{
-    columns::datatype_of, index::SearchOptions, items::describe, manifest::Manifest,
-};
+use crate::{columns::datatype_of, index::SearchOptions, items::describe, manifest::Manifest};
 use arrow_schema::Schema;
 use hippocamp_backend::{DataType, Error};
 use serde_json::{Value, json};
@@ -93,7 +91,8 @@ pub(crate) fn complete(config: &Value, manifest: &Manifest, schema: &Schema) -> 
     }
     let mut completed = config.clone();
     if !stated {
-        completed["parameters"][EMBEDDING_SPACE] = json!({"string_value": manifest.embedding_space});
+        completed["parameters"][EMBEDDING_SPACE] =
+            json!({"string_value": manifest.embedding_space});
     }
     if no_inputs && no_outputs && config["max_batch_size"].as_u64().unwrap_or(0) == 0 {
         completed["max_batch_size"] = json!(DEFAULT_MAX_BATCH_SIZE);
@@ -106,8 +105,7 @@ pub(crate) fn complete(config: &Value, manifest: &Manifest, schema: &Schema) -> 
         ]);
     }
     if no_outputs {
-        let output =
-            |name: &str, datatype| json!({"name": name, "data_type": config_name(datatype), "dims": [-1]});
+        let output = |name: &str, datatype| json!({"name": name, "data_type": config_name(datatype), "dims": [-1]});
         let mut outputs = vec![output("key", DataType::Int64), output("score", DataType::Fp32)];
         for field in schema.fields() {
             if let Some(datatype) = datatype_of(field.data_type()) {
@@ -142,7 +140,10 @@ pub(crate) fn outputs(
     check_inputs(config, manifest).map_err(refuse)?;
     let outputs = list(config, "output");
     if outputs.is_empty() {
-        return Err(refuse(format!("the configuration names no outputs, expected some of {}", names(schema))));
+        return Err(refuse(format!(
+            "the configuration names no outputs, expected some of {}",
+            names(schema)
+        )));
     }
     outputs.iter().map(|output| bind(output, schema).map_err(refuse)).collect()
 }
@@ -192,10 +193,16 @@ fn bind(output: &Value, schema: &Schema) -> Result<Output, String> {
         "score" => (Source::Score, DataType::Fp32),
         _ => {
             let (index, field) = schema.column_with_name(name).ok_or_else(|| {
-                format!("output '{name}' is no column of items.parquet, expected some of {}", names(schema))
+                format!(
+                    "output '{name}' is no column of items.parquet, expected some of {}",
+                    names(schema)
+                )
             })?;
             let datatype = datatype_of(field.data_type()).ok_or_else(|| {
-                format!("output '{name}' is a column of {}, which has no datatype to serve it as", field.data_type())
+                format!(
+                    "output '{name}' is a column of {}, which has no datatype to serve it as",
+                    field.data_type()
+                )
             })?;
             (Source::Column(index), datatype)
         }
@@ -206,7 +213,9 @@ fn bind(output: &Value, schema: &Schema) -> Result<Output, String> {
     }
     let dims = dims(output);
     if dims != [-1] {
-        return Err(format!("output '{name}' has dims {dims:?}, expected [ -1 ]: as many items as are found"));
+        return Err(format!(
+            "output '{name}' has dims {dims:?}, expected [ -1 ]: as many items as are found"
+        ));
     }
     Ok(Output { name: name.to_owned(), datatype, source })
 }

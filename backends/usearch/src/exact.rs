@@ -1,11 +1,13 @@
 //! Exact search: every vector of a small index in one matrix, and the best items of a scan.
 
+use crate::manifest::Scalar;
+
 /// Rows of vectors, those of an item together.
 #[derive(Debug)]
 pub(crate) struct Matrix {
     dimensions: usize,
     /// Row-major, normalised.
-    values: Vec<f32>,
+    values: Values,
     /// By item: where its rows begin; one more at the end.
     first: Vec<usize>,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Weights {
 
 impl Weights {
     /// The score of an item by its vectors, which lie one after another; there is at least one.
-    pub(crate) fn score(self, query: &[f32], vectors: &[f32]) -> f32 {
+    pub(crate) fn score<T: Element>(self, query: &[f32], vectors: &[T]) -> f32 {
         let nearest = best(query, vectors);
         if self.whole == 0.0 {
             return nearest;
@@ -42,22 +44,63 @@ impl Weights {
     }
 }
 
+/// Elements as the index stores them: a scan takes as long as reading them from memory does.
+#[derive(Debug)]
+enum Values {
+    F32(Vec<f32>),
+    /// The upper halves of 32 bits.
+    Bf16(Vec<u16>),
+}
+
+/// An element that an inner product is made of.
+pub(crate) trait Element: Copy {
+    /// Its value.
+    fn wide(self) -> f32;
+}
+
+impl Element for f32 {
+    fn wide(self) -> f32 {
+        self
+    }
+}
+
+impl Element for u16 {
+    fn wide(self) -> f32 {
+        f32::from_bits(u32::from(self) << 16)
+    }
+}
+
 impl Matrix {
-    pub(crate) fn new(dimensions: usize, items: usize, vectors: usize) -> Self {
+    pub(crate) fn new(dimensions: usize, items: usize, vectors: usize, scalar: Scalar) -> Self {
         let mut first = Vec::with_capacity(items + 1);
         first.push(0);
-        Self { dimensions, values: Vec::with_capacity(vectors * dimensions), first }
+        let values = match scalar {
+            Scalar::F32 => Values::F32(Vec::with_capacity(vectors * dimensions)),
+            Scalar::Bf16 => Values::Bf16(Vec::with_capacity(vectors * dimensions)),
+        };
+        Self { dimensions, values, first }
     }
 
     /// Adds a vector to the item that is being added.
     pub(crate) fn push(&mut self, vector: &[f32]) {
         debug_assert_eq!(vector.len(), self.dimensions);
-        self.values.extend_from_slice(vector);
+        match &mut self.values {
+            Values::F32(values) => values.extend_from_slice(vector),
+            // What the index gives has no more than these bits set.
+            #[expect(clippy::cast_possible_truncation, reason = "the upper half of 32 bits is 16")]
+            Values::Bf16(values) => {
+                values.extend(vector.iter().map(|value| (value.to_bits() >> 16) as u16));
+            }
+        }
     }
 
     /// The next vectors are of the next item.
     pub(crate) fn end_item(&mut self) {
-        self.first.push(self.values.len() / self.dimensions);
+        let elements = match &self.values {
+            Values::F32(values) => values.len(),
+            Values::Bf16(values) => values.len(),
+        };
+        self.first.push(elements / self.dimensions);
     }
 
     /// The best `k` items of those that `admitted` admits, best first.
@@ -68,21 +111,34 @@ impl Matrix {
         weights: Weights,
         admitted: impl Fn(usize) -> bool,
     ) -> Vec<Hit> {
-        let items = self.first.len() - 1;
-        let mut hits = Vec::with_capacity(items);
-        for (item, rows) in self.first.windows(2).enumerate() {
-            if rows[0] == rows[1] || !admitted(item) {
-                continue;
-            }
-            let vectors = &self.values[rows[0] * self.dimensions..rows[1] * self.dimensions];
-            hits.push(Hit { item, score: weights.score(query, vectors) });
-        }
+        let hits = match &self.values {
+            Values::F32(values) => self.scan(values, query, weights, admitted),
+            Values::Bf16(values) => self.scan(values, query, weights, admitted),
+        };
         best_first(hits, k)
+    }
+
+    /// The score of every item that is admitted and has a vector.
+    fn scan<T: Element>(
+        &self,
+        values: &[T],
+        query: &[f32],
+        weights: Weights,
+        admitted: impl Fn(usize) -> bool,
+    ) -> Vec<Hit> {
+        let mut hits = Vec::with_capacity(self.first.len());
+        for (item, rows) in self.first.windows(2).enumerate() {
+            if rows[0] < rows[1] && admitted(item) {
+                let vectors = &values[rows[0] * self.dimensions..rows[1] * self.dimensions];
+                hits.push(Hit { item, score: weights.score(query, vectors) });
+            }
+        }
+        hits
     }
 }
 
 /// The largest inner product of `query` with one of `vectors`, which lie one after another.
-fn best(query: &[f32], vectors: &[f32]) -> f32 {
+fn best<T: Element>(query: &[f32], vectors: &[T]) -> f32 {
     let scores = vectors.chunks_exact(query.len()).map(|vector| dot(query, vector));
     scores.fold(f32::MIN, f32::max)
 }
@@ -99,15 +155,15 @@ pub(crate) fn best_first(mut hits: Vec<Hit>, k: usize) -> Vec<Hit> {
 }
 
 /// Inner product. Sixteen sums side by side, so that the compiler may use vector registers.
-pub(crate) fn dot(a: &[f32], b: &[f32]) -> f32 {
+pub(crate) fn dot<T: Element>(a: &[f32], b: &[T]) -> f32 {
     const LANES: usize = 16;
     let mut sums = [0.0; LANES];
     let (a_chunks, b_chunks) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
-    let rest: f32 =
-        a_chunks.remainder().iter().zip(b_chunks.remainder()).map(|(a, b)| a * b).sum();
+    let (a_rest, b_rest) = (a_chunks.remainder(), b_chunks.remainder());
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b.wide()).sum();
     for (a, b) in a_chunks.zip(b_chunks) {
         for lane in 0..LANES {
-            sums[lane] += a[lane] * b[lane];
+            sums[lane] += a[lane] * b[lane].wide();
         }
     }
     sums.iter().sum::<f32>() + rest
@@ -119,10 +175,11 @@ mod tests {
 
     #[test]
     fn an_item_is_as_good_as_its_best_vector() {
-        let mut matrix = Matrix::new(2, 4, 5);
-        for (item, vectors) in [&[[1.0, 0.0], [0.0, 1.0]][..], &[[0.6, 0.8]], &[], &[[-1.0, 0.0], [0.6, 0.8]]]
-            .iter()
-            .enumerate()
+        let mut matrix = Matrix::new(2, 4, 5, Scalar::F32);
+        for (item, vectors) in
+            [&[[1.0, 0.0], [0.0, 1.0]][..], &[[0.6, 0.8]], &[], &[[-1.0, 0.0], [0.6, 0.8]]]
+                .iter()
+                .enumerate()
         {
             for vector in *vectors {
                 matrix.push(vector);
@@ -152,6 +209,9 @@ mod tests {
             let values: Vec<f32> = (0..length).map(|n| n as f32).collect();
             let expect: f32 = values.iter().map(|value| value * value).sum();
             assert_eq!(dot(&values, &values), expect, "{length}");
+            let halves: Vec<u16> =
+                values.iter().map(|value| (value.to_bits() >> 16) as u16).collect();
+            assert_eq!(dot(&values, &halves), expect, "whole numbers up to 255 fit");
         }
     }
 }

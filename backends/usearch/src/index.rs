@@ -80,7 +80,8 @@ impl Index {
             });
         }
         let vectors = if manifest.vectors <= options.exact_vectors {
-            Vectors::Exact(matrix(&items, &index, manifest.dimensions).map_err(|error| refused(&error))?)
+            let matrix = matrix(&items, &index, &manifest).map_err(|error| refused(&error))?;
+            Vectors::Exact(matrix)
         } else {
             Vectors::Approximate(index)
         };
@@ -161,7 +162,9 @@ impl Index {
     ) -> Result<Option<f32>, QueryError> {
         let passages = self.items.passages(item);
         let mut vectors = vec![0.0; usize::from(passages) * self.manifest.dimensions];
-        for (passage, vector) in (0..passages).zip(vectors.chunks_exact_mut(self.manifest.dimensions)) {
+        for (passage, vector) in
+            (0..passages).zip(vectors.chunks_exact_mut(self.manifest.dimensions))
+        {
             let found = index.get(key(item, passage), vector);
             found.map_err(|error| QueryError::Usearch(error.to_string()))?;
         }
@@ -184,7 +187,9 @@ impl Index {
         loop {
             let matches = match filter {
                 None => index.search(query, count),
-                Some(filter) => index.filtered_search(query, count, |key| filter.value(item_of(key))),
+                Some(filter) => {
+                    index.filtered_search(query, count, |key| filter.value(item_of(key)))
+                }
             }
             .map_err(|error| QueryError::Usearch(error.to_string()))?;
             let found = matches.keys.len();
@@ -248,7 +253,8 @@ pub(crate) fn normalised(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, 
     if vector.len() != dimensions {
         return Err(QueryError::Dimensions { expected: dimensions, actual: vector.len() });
     }
-    if let Some((element, &value)) = vector.iter().enumerate().find(|(_, value)| !value.is_finite()) {
+    if let Some((element, &value)) = vector.iter().enumerate().find(|(_, value)| !value.is_finite())
+    {
         return Err(QueryError::NotFinite { element, value });
     }
     // Wide, so that large values do not overflow and small ones do not vanish.
@@ -256,7 +262,10 @@ pub(crate) fn normalised(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, 
     if length == 0.0 {
         return Err(QueryError::Zero);
     }
-    #[expect(clippy::cast_possible_truncation, reason = "a quotient of at most 1 loses digits only")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "a quotient of at most 1 loses digits only"
+    )]
     let scaled = |&value: &f32| (f64::from(value) / length) as f32;
     Ok(vector.iter().map(scaled).collect())
 }
@@ -282,8 +291,9 @@ fn check_file(path: &Path, manifest: &Manifest) -> Result<(), IndexError> {
 }
 
 /// All vectors of the index, by item.
-fn matrix(items: &Items, index: &usearch::Index, dimensions: usize) -> Result<Matrix, String> {
-    let mut matrix = Matrix::new(dimensions, items.len(), items.vectors());
+fn matrix(items: &Items, index: &usearch::Index, manifest: &Manifest) -> Result<Matrix, String> {
+    let (dimensions, scalar) = (manifest.dimensions, manifest.scalar);
+    let mut matrix = Matrix::new(dimensions, items.len(), items.vectors(), scalar);
     let mut vector = vec![0.0; dimensions];
     for item in 0..items.len() {
         for passage in 0..items.passages(item) {

@@ -28,16 +28,14 @@ impl Items {
             io::ErrorKind::NotFound => IndexError::Absent { path: path.to_owned() },
             _ => IndexError::Io { path: path.to_owned(), source },
         })?;
-        let unreadable =
-            |reason: String| IndexError::Items { path: path.to_owned(), reason };
+        let unreadable = |reason: String| IndexError::Items { path: path.to_owned(), reason };
         let builder = ParquetRecordBatchReaderBuilder::try_new(file)
             .map_err(|error| unreadable(error.to_string()))?;
         let metadata = builder.metadata().file_metadata();
         let described = metadata
             .key_value_metadata()
             .and_then(|pairs| pairs.iter().find(|pair| pair.key == KEY)?.value.as_deref());
-        let undescribed =
-            |reason: String| IndexError::Manifest { path: path.to_owned(), reason };
+        let undescribed = |reason: String| IndexError::Manifest { path: path.to_owned(), reason };
         let manifest: Manifest = serde_json::from_str(
             described.ok_or_else(|| undescribed("it is not there".to_owned()))?,
         )
@@ -87,7 +85,10 @@ impl Items {
             .downcast_ref::<UInt16Array>()
             .filter(|passages| passages.null_count() == 0)
             .ok_or_else(|| {
-                format!("column '{PASSAGES}' is {}, expected UInt16 without nulls", passages.data_type())
+                format!(
+                    "column '{PASSAGES}' is {}, expected UInt16 without nulls",
+                    passages.data_type()
+                )
             })?;
         Ok(Self { passages: Some(passages.clone()), table: rest })
     }

@@ -118,7 +118,8 @@ impl<'a> IndexWriter<'a> {
             path: path.to_owned(),
             reason: error.to_string(),
         };
-        let index = usearch::Index::new(&options_of(manifest, 64)).map_err(|error| refused(&error))?;
+        let index =
+            usearch::Index::new(&options_of(manifest, 64)).map_err(|error| refused(&error))?;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         index
             .reserve_capacity_and_threads(vectors.len(), threads)
@@ -162,7 +163,9 @@ fn count_passages(items: usize, vectors: &[Vector]) -> Result<Vec<u16>, IndexErr
     let mut last = 0;
     for vector in vectors {
         if vector.item < last {
-            return Err(IndexError::Input("vectors must come in the order of their items".to_owned()));
+            return Err(IndexError::Input(
+                "vectors must come in the order of their items".to_owned(),
+            ));
         }
         last = vector.item;
         let count = passages.get_mut(vector.item).ok_or_else(|| {

@@ -51,7 +51,11 @@ pub(crate) fn subject() -> Subject {
                 let shape = [rows.len(), longest].map(|size| i64::try_from(size).unwrap());
                 tensor(name, DataType::Int64, &shape, bytes.collect())
             };
-            vec![output("input_ids", |id| id), output("attention_mask", |_| 1), output("token_type_ids", |_| 0)]
+            vec![
+                output("input_ids", |id| id),
+                output("attention_mask", |_| 1),
+                output("token_type_ids", |_| 0),
+            ]
         },
     }
 }

@@ -59,7 +59,11 @@ pub(crate) fn subject() -> Subject {
             let keys = |item: &usize| i64::try_from(*item).unwrap().to_le_bytes();
             vec![
                 output("key", DataType::Int64, items.iter().flat_map(keys).collect()),
-                output("score", DataType::Fp32, items.iter().flat_map(|_| 1_f32.to_le_bytes()).collect()),
+                output(
+                    "score",
+                    DataType::Fp32,
+                    items.iter().flat_map(|_| 1_f32.to_le_bytes()).collect(),
+                ),
                 output("title", DataType::Bytes, titles),
                 output("number", DataType::Int32, items.iter().flat_map(numbers).collect()),
             ]

@@ -15,13 +15,24 @@ async fn the_first_request_of_the_readme_works_as_printed() {
     };
     let path = between("curl -s localhost:8000", " -d '");
     let request = between(" -d '", "'\n");
-    let answer = between("```json\n", "\n```");
+    let titles = between("```json\n", "\n```");
+    let (simple, sum) = readme.rsplit_once(" -d '").expect("a second request");
 
     let server = Sandbox::start(&workspace_root().join("model_repository"));
     // As curl sends it.
     let kind = [("Content-Type", "application/x-www-form-urlencoded")];
-    let actual = send(server.http(), Method::POST, &path, &kind, request).await;
-    assert_eq!((actual.status, body(&actual)), (200, answer));
+    let answer = send(server.http(), Method::POST, &path, &kind, request.clone()).await;
+    assert_eq!(answer.status, 200, "{}", body(&answer));
+    assert!(body(&answer).contains(&titles), "{}", body(&answer));
+
+    // The server itself offers the same request in its log.
+    let log = server.log();
+    assert!(log.contains(&format!("/v2/models/recommend_by_plot/generate -d '{request}'")), "{log}");
+
+    let path = simple.rsplit_once("localhost:8000").expect("its address").1;
+    let request = sum.split_once("'\n").expect("its end").0.to_owned();
+    let answer = send(server.http(), Method::POST, path, &kind, request).await;
+    assert!(body(&answer).contains("\"data\":[1,2,3,4,5,6,7,8,9,10,"), "{}", body(&answer));
     server.stop();
 }
 

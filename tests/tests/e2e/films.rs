@@ -63,8 +63,14 @@ async fn forty_people_find_their_films() {
                 *count += usize::from(place.is_some_and(|place| place < limit));
             }
         }
-        println!("{model}: of 40, first {}, in three {}, in ten {}", places[0], places[1], places[2]);
-        assert!(places.iter().zip(expect).all(|(found, expect)| *found >= expect), "{model}: {places:?}");
+        println!(
+            "{model}: of 40, first {}, in three {}, in ten {}",
+            places[0], places[1], places[2]
+        );
+        assert!(
+            places.iter().zip(expect).all(|(found, expect)| *found >= expect),
+            "{model}: {places:?}"
+        );
     }
     server.stop();
 }
@@ -84,7 +90,8 @@ async fn the_answer_is_a_ranking() {
             assert_eq!(column(name).len(), 5, "{answer}");
         }
         assert!(column("title").contains(&json!("The Godfather")), "{model}: {answer}");
-        let scores: Vec<f64> = column("score").iter().map(|score| score.as_f64().unwrap()).collect();
+        let scores: Vec<f64> =
+            column("score").iter().map(|score| score.as_f64().unwrap()).collect();
         assert!(scores.is_sorted_by(|a, b| a >= b) && scores[0] <= 1.0, "{scores:?}");
         let distinct: HashSet<String> = column("id").iter().map(Value::to_string).collect();
         assert_eq!(distinct.len(), 5, "a film comes once, whatever its passages");
@@ -146,7 +153,8 @@ async fn what_is_no_question_is_refused_and_the_rest_serves_on() {
     check(json!({"PLOT": " \n\t "}), "is empty").await;
     check(json!({"PLOT": "Ένας ληστής ερωτεύεται"}), "has no word that this tokenizer knows").await;
     check(json!({"PLOT": "\u{1f43c}\u{1f43c}"}), "has no word that this tokenizer knows").await;
-    check(json!({"PLOT": "x".repeat(2 << 20)}), "has 2097152 bytes: expected at most 1048576").await;
+    check(json!({"PLOT": "x".repeat(2 << 20)}), "has 2097152 bytes: expected at most 1048576")
+        .await;
     for k in [0, -1, 1_000_000_000] {
         check(json!({"PLOT": plot, "K": k}), &format!("K is {k}: expected 1 to 1000")).await;
     }
@@ -170,7 +178,8 @@ async fn what_is_no_question_is_refused_and_the_rest_serves_on() {
     let answer = ask(&server, BOW, &json!({"PLOT": words, "K": 1})).await;
     assert!(answer.get("id").is_some());
     // Bytes that are no text come through the binary protocol alone.
-    let invalid = InferRequest::new(BOW).input(InferInput::bytes("PLOT", &[1, 1], &[b"heist \xff\xfe"]));
+    let invalid =
+        InferRequest::new(BOW).input(InferInput::bytes("PLOT", &[1, 1], &[b"heist \xff\xfe"]));
     for error in [
         within_limit(http(&server).infer(&invalid)).await.unwrap_err(),
         within_limit(grpc(&server).await.infer(&invalid)).await.unwrap_err(),
@@ -188,7 +197,8 @@ fn broken(change: impl FnOnce(&std::path::Path)) -> (tempfile::TempDir, Sandbox)
     for name in [BOW, "text_tokenizer_bow", "plot_encoder_bow", "film_index_bow", "simple"] {
         let version = copy.path().join(name).join("1");
         fs::create_dir_all(&version).unwrap();
-        fs::copy(from.join(name).join("config.pbtxt"), copy.path().join(name).join("config.pbtxt")).unwrap();
+        fs::copy(from.join(name).join("config.pbtxt"), copy.path().join(name).join("config.pbtxt"))
+            .unwrap();
         for file in fs::read_dir(from.join(name).join("1")).unwrap() {
             let file = file.unwrap();
             symlink(file.path(), version.join(file.file_name())).unwrap();
@@ -220,14 +230,27 @@ async fn what_does_not_belong_together_is_not_served() {
     };
     type Change<'a> = &'a dyn Fn(&std::path::Path);
     let cases: [(&str, Change<'_>, &str); 8] = [
-        ("film_index_bow", &|root| replace(root, index, &|bytes| bytes.truncate(5000)), "is truncated or of another build"),
-        ("film_index_bow", &|root| replace(root, items, &|bytes| bytes.truncate(5000)), "cannot be read as a Parquet table"),
-        ("film_index_bow", &|root| fs::remove_file(root.join(index)).unwrap(), "(its files are made by: make models"),
+        (
+            "film_index_bow",
+            &|root| replace(root, index, &|bytes| bytes.truncate(5000)),
+            "is truncated or of another build",
+        ),
+        (
+            "film_index_bow",
+            &|root| replace(root, items, &|bytes| bytes.truncate(5000)),
+            "cannot be read as a Parquet table",
+        ),
+        (
+            "film_index_bow",
+            &|root| fs::remove_file(root.join(index)).unwrap(),
+            "(its files are made by: make models",
+        ),
         (
             "film_index_bow",
             &|root| {
                 let name = root.join("film_index_bow/config.pbtxt");
-                let text = fs::read_to_string(&name).unwrap() + "parameters { key: \"embedding_space\" value { string_value: \"other:1\" } }";
+                let text = fs::read_to_string(&name).unwrap()
+                    + "parameters { key: \"embedding_space\" value { string_value: \"other:1\" } }";
                 fs::write(name, text).unwrap();
             },
             "but the configuration's parameter 'embedding_space' is 'other:1'",
@@ -242,10 +265,16 @@ async fn what_does_not_belong_together_is_not_served() {
             },
             "input 'QUERY' has dims [7], expected [",
         ),
-        ("plot_encoder_bow", &|root| fs::remove_file(root.join("plot_encoder_bow/1/model.onnx")).unwrap(), "model.onnx"),
+        (
+            "plot_encoder_bow",
+            &|root| fs::remove_file(root.join("plot_encoder_bow/1/model.onnx")).unwrap(),
+            "model.onnx",
+        ),
         (
             "text_tokenizer_bow",
-            &|root| replace(root, "text_tokenizer_bow/1/tokenizer.json", &|bytes| bytes.truncate(100)),
+            &|root| {
+                replace(root, "text_tokenizer_bow/1/tokenizer.json", &|bytes| bytes.truncate(100))
+            },
             "is not a tokenizer file",
         ),
         (
@@ -262,8 +291,13 @@ async fn what_does_not_belong_together_is_not_served() {
     ];
     for (model, change, expect) in cases {
         let (_copy, server) = broken(change);
-        let entries: Value = send(server.http(), Method::POST, "/v2/repository/index", &[], "").await.json().unwrap();
-        let entry = |name: &str| entries.as_array().unwrap().iter().find(|entry| entry["name"] == name).unwrap().clone();
+        let entries: Value = send(server.http(), Method::POST, "/v2/repository/index", &[], "")
+            .await
+            .json()
+            .unwrap();
+        let entry = |name: &str| {
+            entries.as_array().unwrap().iter().find(|entry| entry["name"] == name).unwrap().clone()
+        };
         assert_eq!(entry("simple")["state"], "READY", "the rest serves on");
         assert_eq!(entry(model)["state"], "UNAVAILABLE", "{entries}");
         let reason = entry(model)["reason"].as_str().unwrap().to_owned();

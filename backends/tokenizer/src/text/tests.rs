@@ -6,9 +6,7 @@ fn file() -> Value {
     let words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "film", "about", "war"];
     let vocab: serde_json::Map<String, Value> =
         words.iter().enumerate().map(|(id, word)| ((*word).to_owned(), json!(id))).collect();
-    let special = |id: usize| {
-        json!({"id": id, "content": words[id], "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true})
-    };
+    let special = |id: usize| json!({"id": id, "content": words[id], "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true});
     json!({
         "version": "1.0",
         "truncation": {"direction": "Right", "max_length": 6, "strategy": "LongestFirst", "stride": 0},
@@ -50,7 +48,10 @@ fn texts_are_padded_to_the_longest() {
     assert_eq!(encoded.types, [0; 18]);
     // The padding that the file fixes is not applied.
     assert_eq!(encode(&["war"]).unwrap().ids, [2, 7, 3]);
-    assert_eq!(encode(&[]).unwrap(), Encoded { rows: 0, length: 0, ids: vec![], mask: vec![], types: vec![] });
+    assert_eq!(
+        encode(&[]).unwrap(),
+        Encoded { rows: 0, length: 0, ids: vec![], mask: vec![], types: vec![] }
+    );
 }
 
 #[test]

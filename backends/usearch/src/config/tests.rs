@@ -29,7 +29,8 @@ fn a_bare_index_serves_all_it_can() {
     assert_eq!(completed["max_batch_size"], 64);
     assert_eq!(completed["parameters"]["embedding_space"]["string_value"], "bow:1");
     let found = outputs("m", &completed, &manifest(), &schema()).unwrap();
-    let names: Vec<_> = found.iter().map(|output| (output.name.as_str(), output.datatype)).collect();
+    let names: Vec<_> =
+        found.iter().map(|output| (output.name.as_str(), output.datatype)).collect();
     assert_eq!(
         names,
         [
@@ -114,20 +115,24 @@ fn parameters_are_read() {
     assert_eq!((default.default_k, default.max_k), (10, 1000));
     assert_eq!(default.search, SearchOptions::default());
     assert_eq!(of(&[("max_k", "5")]).unwrap().default_k, 5);
-    let other =
-        of(&[("exact_vectors", "0"), ("expansion_search", "128"), ("whole_weight", "0.5")]).unwrap();
+    let other = of(&[("exact_vectors", "0"), ("expansion_search", "128"), ("whole_weight", "0.5")])
+        .unwrap();
     let expect = SearchOptions { exact_vectors: 0, expansion_search: 128, whole_weight: 0.5 };
     assert_eq!(other.search, expect);
     let check = |pairs, expect: &str| assert_eq!(of(pairs).unwrap_err().message(), expect);
-    check(&[("max_k", "0")], "model 'm': parameter 'max_k' expects a number from 1 to 1000000, got '0'");
+    check(
+        &[("max_k", "0")],
+        "model 'm': parameter 'max_k' expects a number from 1 to 1000000, got '0'",
+    );
     check(
         &[("max_k", "5"), ("default_k", "6")],
         "model 'm': parameter 'default_k' expects a number from 1 to 5, got '6'",
     );
     for weight in ["-0.1", "1.5", "NaN", "half"] {
         let error = settings("m", |asked| (asked == "whole_weight").then(|| weight.to_owned()));
-        let expect =
-            format!("model 'm': parameter 'whole_weight' expects a number from 0 to 1, got '{weight}'");
+        let expect = format!(
+            "model 'm': parameter 'whole_weight' expects a number from 0 to 1, got '{weight}'"
+        );
         assert_eq!(error.unwrap_err().message(), expect);
     }
     check(

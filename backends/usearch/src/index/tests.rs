@@ -29,7 +29,8 @@ fn table(items: usize) -> RecordBatch {
 /// `items` items with one to three vectors each, around a few centres.
 fn vectors(items: usize) -> Vec<Vector> {
     let mut next = numbers(7);
-    let centres: Vec<Vec<f32>> = (0..20).map(|_| (0..DIMENSIONS).map(|_| next()).collect()).collect();
+    let centres: Vec<Vec<f32>> =
+        (0..20).map(|_| (0..DIMENSIONS).map(|_| next()).collect()).collect();
     (0..items)
         .flat_map(|item| vec![item; 1 + item % 3])
         .map(|item| {
@@ -168,14 +169,20 @@ fn queries_that_make_no_sense_are_refused() {
         assert_eq!(index.search(query, 1, None).unwrap_err().to_string(), expect);
     };
     check(&[1.0; 23], "vector has 23 elements: the index has vectors of 24");
-    check(&[0.0; DIMENSIONS], "vector is zero in every element: its encoder found nothing that it knows");
+    check(
+        &[0.0; DIMENSIONS],
+        "vector is zero in every element: its encoder found nothing that it knows",
+    );
     let mut query = [1.0; DIMENSIONS];
     query[5] = f32::NAN;
     check(&query, "vector has no direction: element 5 is NaN");
     query[5] = f32::INFINITY;
     check(&query, "vector has no direction: element 5 is inf");
     // What is large or small is still a direction.
-    assert_eq!(index.search(&[1e38; DIMENSIONS], 1, None).unwrap(), index.search(&[1e-38; DIMENSIONS], 1, None).unwrap());
+    assert_eq!(
+        index.search(&[1e38; DIMENSIONS], 1, None).unwrap(),
+        index.search(&[1e-38; DIMENSIONS], 1, None).unwrap()
+    );
 }
 
 #[test]
@@ -183,15 +190,24 @@ fn damaged_files_are_refused() {
     let check = |damage: &dyn Fn(&Path), expect: &str| {
         let directory = made(50);
         damage(directory.path());
-        let error = Index::open(directory.path(), SearchOptions::default()).unwrap_err().to_string();
+        let error =
+            Index::open(directory.path(), SearchOptions::default()).unwrap_err().to_string();
         assert!(error.contains(expect), "{error}");
     };
     let cut = |name: &'static str, keep: u64| {
         move |directory: &Path| {
-            fs::File::options().write(true).open(directory.join(name)).unwrap().set_len(keep).unwrap();
+            fs::File::options()
+                .write(true)
+                .open(directory.join(name))
+                .unwrap()
+                .set_len(keep)
+                .unwrap();
         }
     };
-    check(&cut("index.usearch", 1000), "is truncated or of another build: items.parquet was written with an index of");
+    check(
+        &cut("index.usearch", 1000),
+        "is truncated or of another build: items.parquet was written with an index of",
+    );
     check(&cut("index.usearch", 0), "is truncated or of another build");
     check(&cut("items.parquet", 300), "cannot be read as a Parquet table");
     check(&cut("items.parquet", 0), "cannot be read as a Parquet table");
@@ -223,7 +239,8 @@ fn damaged_files_are_refused() {
         &|directory| {
             let file = fs::File::create(directory.join("items.parquet")).unwrap();
             let table = table(50);
-            let mut writer = parquet::arrow::ArrowWriter::try_new(file, table.schema(), None).unwrap();
+            let mut writer =
+                parquet::arrow::ArrowWriter::try_new(file, table.schema(), None).unwrap();
             writer.write(&table).unwrap();
             writer.close().unwrap();
         },
@@ -242,7 +259,10 @@ fn what_makes_no_index_is_not_written() {
     };
     check(&[vector(2, &good)], "a vector is of item 2, but there are 2");
     check(&[vector(1, &good), vector(0, &good)], "vectors must come in the order of their items");
-    check(&[vector(0, &good), vector(1, &[1.0])], "a vector of item 1: vector has 1 elements: the index has vectors of 24");
+    check(
+        &[vector(0, &good), vector(1, &[1.0])],
+        "a vector of item 1: vector has 1 elements: the index has vectors of 24",
+    );
     assert!(!directory.path().join("items.parquet").exists());
     // An item without vectors is never found; an index without items finds nothing.
     write(directory.path(), 2, &[vector(1, &good)]).unwrap();

@@ -125,7 +125,11 @@ fn files_that_are_made_are_missed_with_the_way_to_make_them() {
     let failed = fixture.repository.load_all().unwrap();
     let text = |name: &str| failed[name].message().to_owned();
     assert_eq!(text("n"), "the model is broken (its files are made by: make models)");
-    assert!(text("o").ends_with("named 1, 2, ...) (its files are made by: make models)"), "{}", text("o"));
+    assert!(
+        text("o").ends_with("named 1, 2, ...) (its files are made by: make models)"),
+        "{}",
+        text("o")
+    );
     let reasons = fixture.repository.index(false).unwrap();
     assert!(reasons.iter().any(|entry| entry.name == "n" && entry.reason == text("n")));
 }

@@ -211,7 +211,8 @@ fn check_spaces(
     };
     for (reader, step) in steps.steps.iter().enumerate() {
         for tensor in step.input_map.values() {
-            let writes = |step: &EnsembleStep| step.output_map.values().any(|output| output == tensor);
+            let writes =
+                |step: &EnsembleStep| step.output_map.values().any(|output| output == tensor);
             let Some(writer) = steps.steps.iter().position(writes) else { continue };
             if let (Some(made), Some(taken)) = (space(writer), space(reader))
                 && made != taken
