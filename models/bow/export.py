@@ -117,7 +117,8 @@ def onnx_model(row_of_word: np.ndarray, codes: np.ndarray, scales: np.ndarray, s
     embedding = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", width])
     initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "plot_encoder_bow", tokens, [embedding], initializers)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8, producer_name="hippocamp models/bow")
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="hippocamp models/bow")
     helper.set_model_props(model, {"hippocamp.embedding_space": space})
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -50,7 +50,7 @@ fn embeddings_are_those_of_the_published_weights() {
         let vectors = encoder.encode(&[&reference.sentence], |_| {}).unwrap();
         worst = worst.max(farthest(&vectors[0], &reference.embedding));
     }
-    println!("largest difference from the reference: {worst:e}");
+    eprintln!("largest difference from the reference: {worst:e}");
     assert!(worst < TOLERANCE, "{worst:e}");
 }
 
@@ -67,7 +67,7 @@ fn padding_changes_nothing() {
         let alone = encoder.encode(&[text], |_| {}).unwrap();
         worst = worst.max(farthest(&alone[0], batched));
     }
-    println!("largest difference between single and padded: {worst:e}");
+    eprintln!("largest difference between single and padded: {worst:e}");
     assert!(worst < TOLERANCE, "{worst:e}");
 }
 

@@ -87,7 +87,6 @@ impl Matrix {
         match &mut self.values {
             Values::F32(values) => values.extend_from_slice(vector),
             // What the index gives has no more than these bits set.
-            #[expect(clippy::cast_possible_truncation, reason = "the upper half of 32 bits is 16")]
             Values::Bf16(values) => {
                 values.extend(vector.iter().map(|value| (value.to_bits() >> 16) as u16));
             }

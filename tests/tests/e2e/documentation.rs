@@ -27,7 +27,10 @@ async fn the_first_request_of_the_readme_works_as_printed() {
 
     // The server itself offers the same request in its log.
     let log = server.log();
-    assert!(log.contains(&format!("/v2/models/recommend_by_plot/generate -d '{request}'")), "{log}");
+    assert!(
+        log.contains(&format!("/v2/models/recommend_by_plot/generate -d '{request}'")),
+        "{log}"
+    );
 
     let path = simple.rsplit_once("localhost:8000").expect("its address").1;
     let request = sum.split_once("'\n").expect("its end").0.to_owned();

@@ -63,7 +63,7 @@ async fn forty_people_find_their_films() {
                 *count += usize::from(place.is_some_and(|place| place < limit));
             }
         }
-        println!(
+        eprintln!(
             "{model}: of 40, first {}, in three {}, in ten {}",
             places[0], places[1], places[2]
         );
