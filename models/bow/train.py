@@ -37,7 +37,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--batch", type=int, default=512)
     parser.add_argument("--rate", type=float, default=2e-3, help="Adam's step, after warm-up and before decay")
     parser.add_argument("--temperature", type=float, default=0.07)
-    parser.add_argument("--hold", type=float, default=4.0, help="weight of the squared distance to TF-IDF's cosines")
+    parser.add_argument("--hold", type=float, default=2.0, help="weight of the squared distance to TF-IDF's cosines")
     parser.add_argument("--drop-names", type=float, default=0.3, help="share of the sentences that lose their names")
     parser.add_argument("--drop-words", type=float, default=0.2, help="share of the words left out")
     parser.add_argument("--seed", type=int, default=0)
