@@ -1,7 +1,7 @@
 """Writes what the server runs: `tokenizer.json` (Hugging Face tokenizers) and `model.onnx`. Called by train.py.
 
 The model: word id -> row -> 2-bit weights times the row's scale, summed over the text, brought to length one. Two bits cost
-no measurable quality, while the width of the embedding, which they pay for, decides it (MODEL_CARD.md).
+little, while the width of the embedding, which they pay for, decides the quality (MODEL_CARD.md).
 """
 
 import hashlib
