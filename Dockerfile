@@ -1,4 +1,4 @@
-# Builds the server and serves /models: docker build -t hippocamp . && docker run -p 8000:8000 -v "$PWD/model_repository:/models:ro" hippocamp
+# Builds the server and serves /models (fill it with `make models` first): docker build -t hippocamp . && docker run -p 8000:8000 -v "$PWD/model_repository:/models:ro" hippocamp
 FROM ubuntu:24.04 AS build
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends ca-certificates g++ libc6-dev rustup \

@@ -49,6 +49,7 @@ def main() -> None:
             step["model_name"]
             for step in get(server, f"models/{options.model}/config")["ensemble_scheduling"]["step"]
         ]
+        print(bare_loop(options.model), "\n")
         print(f"| client | concurrency | requests/s | p50 / p99 ms | {' | '.join(f'{m}: compute (queue) µs' for m in members)} "
               "| steps around and between, µs | encoder's share | server CPU ms a request |")
         print("|" + "---|" * (7 + len(members)))
@@ -80,7 +81,14 @@ def report(server, ensemble, members, name, concurrency, run) -> None:
     cells = " | ".join(f"{compute[m]:.0f} ({queue[m]:.0f})" for m in members)
     share = compute[encoder] / (whole - sum(queue.values()))
     print(f"| {name} | {concurrency} | {rate:.1f} | {p50:.1f} / {p99:.1f} | {cells} | {around:.0f} | {share:.3f} "
-          f"| {cpu / figures[ensemble]['count'] * 1e3:.2f} |", flush=True)
+          f"| {cpu / max(figures[ensemble]['count'], 1) * 1e3:.2f} |", flush=True)
+
+
+def bare_loop(ensemble: str) -> str:
+    """Tokenizer and encoder in a loop without a server, one text at a time on one thread."""
+    suffix = ensemble.removeprefix("recommend_by_plot")
+    command = [hippocamp_server.binary().with_name("hippocamp-models"), "pace", f"--suffix={suffix}"]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def statistics_of(server) -> dict:

@@ -23,6 +23,8 @@ use std::{
 const DIMENSIONS: usize = 384;
 const QUERIES: usize = 200;
 const K: usize = 10;
+/// Counts up when vectors or index are made in another way, so that no old ones are measured.
+const RECIPE: u32 = 1;
 
 fn main() {
     let arguments: Vec<String> =
@@ -85,7 +87,8 @@ fn films() -> PathBuf {
 /// Vectors around 2,000 centres of 50 topics, a few large and many small, in a space of 48 dimensions that is
 /// turned into 384: random vectors without structure are no benchmark, every index fails on them.
 fn clustered(count: usize) -> PathBuf {
-    let directory = place(&count.to_string());
+    // Another recipe is another folder.
+    let directory = place(&format!("{count}-{RECIPE}"));
     if directory.join("truth").exists() {
         return directory;
     }

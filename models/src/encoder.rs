@@ -1,5 +1,5 @@
 //! A text encoder of the model repository, run in this process: its tokenizer and its ONNX model, with the
-//! settings that it is served with. Indexes are built and judged with it.
+//! longest text that it is served with. Indexes are built and judged with it.
 
 use anyhow::{Context as _, Result, bail, ensure};
 use hippocamp_tokenizer::{Encoded, Options, TextTokenizer};
@@ -44,8 +44,9 @@ impl TextEncoder {
             .map(|parameter| parameter.string_value.parse())
             .transpose()
             .with_context(|| format!("parameter max_length in {}", config_file.display()))?;
-        let tokenizer =
-            TextTokenizer::load(&tokenizer_file, Options { max_length, ..Options::default() })?;
+        // A passage of unknown words is no reason to stop: its vector is zero, and left out.
+        let options = Options { max_length, allow_empty: true };
+        let tokenizer = TextTokenizer::load(&tokenizer_file, options)?;
         let plan = Plan::load(&encoder_file)?;
         let Some(embedding_space) = plan.embedding_space().map(str::to_owned) else {
             bail!(

@@ -1,9 +1,9 @@
 //! From the films of the catalogue to the files of an index model: passages, their vectors, the table.
 
 use crate::{encoder::TextEncoder, progress::Step};
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail};
 use hippocamp_catalogue::{Film, PassageKind, items, passages};
-use hippocamp_usearch::{IndexWriter, Items, Scalar, Vector, WriteOptions};
+use hippocamp_usearch::{Index, IndexWriter, Scalar, SearchOptions, Vector, WriteOptions};
 use sha2::{Digest as _, Sha256};
 use std::{fs, path::Path};
 
@@ -55,10 +55,9 @@ pub fn build_index(order: IndexOrder<'_>) -> Result<Built> {
     let encoder = TextEncoder::open(order.repository, order.tokenizer, order.encoder)?;
     let directory = order.repository.join(order.index).join("1");
     let source = source(&order, &encoder)?;
-    if let Ok((_, manifest)) = Items::read(&directory.join("items.parquet"))
-        && manifest.source == source
-        && fs::metadata(directory.join("index.usearch"))
-            .is_ok_and(|index| index.len() == manifest.index_bytes)
+    // Opened as the server does: what it would refuse is built again.
+    if let Ok(index) = Index::open(&directory, SearchOptions::default())
+        && index.manifest().source == source
     {
         return Ok(Built::UpToDate);
     }
@@ -75,7 +74,11 @@ pub fn build_index(order: IndexOrder<'_>) -> Result<Built> {
         .filter(|(_, values)| values.iter().any(|&value| value != 0.0))
         .map(|(item, values)| Vector { item, values })
         .collect();
-    ensure!(!vectors.is_empty(), "no passage of {} has a vector", order.catalogue.display());
+    for (number, film) in films.iter().enumerate() {
+        if vectors.binary_search_by_key(&number, |vector| vector.item).is_err() {
+            bail!("film '{}' has no word that encoder '{}' knows", film.id, order.encoder);
+        }
+    }
 
     let options = WriteOptions {
         embedding_space: encoder.embedding_space().to_owned(),

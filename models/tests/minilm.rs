@@ -25,6 +25,11 @@ fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// `make test` says so on a machine that could not fetch the encoder.
+fn left_out() -> bool {
+    std::env::var_os("HIPPOCAMP_WITHOUT_MINILM").is_some()
+}
+
 fn encoder() -> TextEncoder {
     TextEncoder::open(&root().join("model_repository"), "text_tokenizer", "plot_encoder")
         .expect("the files of `make models`")
@@ -42,6 +47,9 @@ fn farthest(one: &[f32], other: &[f32]) -> f32 {
 
 #[test]
 fn embeddings_are_those_of_the_published_weights() {
+    if left_out() {
+        return;
+    }
     let encoder = encoder();
     assert_eq!(encoder.dimensions(), 384);
     assert_eq!(encoder.embedding_space(), hippocamp_models::minilm::embedding_space());
@@ -56,6 +64,9 @@ fn embeddings_are_those_of_the_published_weights() {
 
 #[test]
 fn padding_changes_nothing() {
+    if left_out() {
+        return;
+    }
     let encoder = encoder();
     let sentences = reference();
     let lengths: Vec<usize> = sentences.iter().map(|sentence| sentence.token_ids.len()).collect();
@@ -73,6 +84,9 @@ fn padding_changes_nothing() {
 
 #[test]
 fn tokens_are_those_of_the_published_tokenizer() {
+    if left_out() {
+        return;
+    }
     let file = root().join("model_repository/text_tokenizer/1/tokenizer.json");
     let tokenizer =
         TextTokenizer::load(&file, Options::default()).expect("the files of `make models`");

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 
 import numpy as np
 import pytest
@@ -15,6 +16,11 @@ from tritonclient.utils import InferenceServerException
 QUESTION = "an ageing mafia boss hands the family business to his reluctant youngest son"
 COLUMNS = ["id", "title", "year", "genres", "synopsis", "score"]
 ENSEMBLES = ["recommend_by_plot", "recommend_by_plot_bow"]
+
+
+pytestmark = pytest.mark.skipif(
+    "HIPPOCAMP_WITHOUT_MINILM" in os.environ, reason="the encoder of recommend_by_plot could not be fetched"
+)
 
 
 @pytest.fixture(scope="module")

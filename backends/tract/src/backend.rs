@@ -68,7 +68,8 @@ impl Backend for Tract {
                 context.set_config(&completed)?;
             }
         }
-        check_embedding_space(context.name(), context.config(), plan.embedding_space())?;
+        let (config, auto_complete) = (context.config(), context.auto_complete());
+        check_embedding_space(context.name(), config, plan.embedding_space(), auto_complete)?;
         validate(context.name(), context.config(), inputs, outputs)?;
         Ok(TractModel { plan: Arc::new(plan), batched: context.max_batch_size() > 0 })
     }

@@ -122,16 +122,21 @@ pub(crate) fn with_embedding_space(config: &Value, found: Option<&str>) -> Optio
 /// it by that name.
 ///
 /// # Errors
-/// If the file names another one.
+/// If the file names another one, or the configuration names none and may not be completed.
 pub(crate) fn check_embedding_space(
     model: &str,
     config: &Value,
     found: Option<&str>,
+    auto_complete: bool,
 ) -> Result<(), Error> {
     match (found, config["parameters"][EMBEDDING_SPACE]["string_value"].as_str()) {
         (Some(found), Some(stated)) if found != stated => Err(Error::invalid(format!(
             "model '{model}': the file is encoder '{found}', but the configuration's parameter '{EMBEDDING_SPACE}' \
              is '{stated}': serve the file that belongs to it, or change the parameter"
+        ))),
+        (Some(found), None) if !auto_complete => Err(Error::invalid(format!(
+            "model '{model}': the configuration does not say which encoder it is, and may not be completed: \
+             write parameters {{ key: \"{EMBEDDING_SPACE}\" value {{ string_value: \"{found}\" }} }}"
         ))),
         _ => Ok(()),
     }
@@ -311,10 +316,12 @@ mod tests {
         assert_eq!(with_embedding_space(&named, Some("bow:2")), None);
         assert_eq!(with_embedding_space(&bare, None), None);
 
-        assert_eq!(check_embedding_space("m", &named, Some("bow:1")), Ok(()));
-        assert_eq!(check_embedding_space("m", &named, None), Ok(()));
-        assert_eq!(check_embedding_space("m", &bare, Some("bow:1")), Ok(()));
-        let error = check_embedding_space("m", &named, Some("bow:2")).unwrap_err();
+        assert_eq!(check_embedding_space("m", &named, Some("bow:1"), false), Ok(()));
+        assert_eq!(check_embedding_space("m", &named, None, false), Ok(()));
+        assert_eq!(check_embedding_space("m", &bare, Some("bow:1"), true), Ok(()));
+        let error = check_embedding_space("m", &bare, Some("bow:1"), false).unwrap_err();
+        assert!(error.message().ends_with(r#"value { string_value: "bow:1" } }"#), "{error}");
+        let error = check_embedding_space("m", &named, Some("bow:2"), true).unwrap_err();
         assert_eq!(
             error.message(),
             "model 'm': the file is encoder 'bow:2', but the configuration's parameter 'embedding_space' is \

@@ -2,7 +2,7 @@
 
 use crate::{
     columns::take,
-    config::{Output, Settings, Source, complete, outputs, settings},
+    config::{EMBEDDING_SPACE, Output, Settings, Source, complete, outputs, settings},
     error::{IndexError, QueryError},
     filter::Filter,
     index::{Hit, Index},
@@ -54,6 +54,14 @@ impl Backend for Usearch {
             && let Some(completed) = complete(context.config(), index.manifest(), &schema)
         {
             context.set_config(&completed)?;
+        }
+        // The ensemble's check goes by this parameter; a server that completes nothing must be told.
+        if !context.auto_complete() && context.parameter(EMBEDDING_SPACE).is_none() {
+            return Err(Error::invalid(format!(
+                "model '{model}': the configuration does not say which encoder the vectors are of, and may not be completed: \
+                 write parameters {{ key: \"{EMBEDDING_SPACE}\" value {{ string_value: \"{}\" }} }}",
+                index.manifest().embedding_space
+            )));
         }
         let outputs = outputs(&model, context.config(), index.manifest(), &schema)?;
         let batched = context.max_batch_size() > 0;

@@ -139,7 +139,8 @@ impl Matrix {
 /// The largest inner product of `query` with one of `vectors`, which lie one after another.
 fn best<T: Element>(query: &[f32], vectors: &[T]) -> f32 {
     let scores = vectors.chunks_exact(query.len()).map(|vector| dot(query, vector));
-    scores.fold(f32::MIN, f32::max)
+    // Vectors that are stored with fewer digits are a little longer or shorter than 1.
+    scores.fold(f32::MIN, f32::max).clamp(-1.0, 1.0)
 }
 
 /// The best `k`, best first; of equals the earlier item, so that answers do not depend on chance.

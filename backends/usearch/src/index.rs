@@ -168,8 +168,7 @@ impl Index {
         for (passage, vector) in
             (0..passages).zip(vectors.chunks_exact_mut(self.manifest.dimensions))
         {
-            let found = index.get(key(item, passage), vector);
-            found.map_err(|error| QueryError::Usearch(error.to_string()))?;
+            get(index, item, passage, vector)?;
         }
         Ok((passages > 0).then(|| self.weights.score(query, &vectors)))
     }
@@ -190,9 +189,10 @@ impl Index {
         loop {
             let matches = match filter {
                 None => index.search(query, count),
-                Some(filter) => {
-                    index.filtered_search(query, count, |key| filter.value(item_of(key)))
-                }
+                Some(filter) => index.filtered_search(query, count, |key| {
+                    let item = item_of(key);
+                    item < filter.len() && filter.value(item)
+                }),
             }
             .map_err(|error| QueryError::Usearch(error.to_string()))?;
             let found = matches.keys.len();
@@ -201,15 +201,14 @@ impl Index {
             for (&key, &distance) in matches.keys.iter().zip(&matches.distances) {
                 let item = item_of(key);
                 if item < self.items.len() && seen.insert(item) {
-                    hits.push(Hit { item, score: 1.0 - distance });
+                    hits.push(Hit { item, score: (1.0 - distance).clamp(-1.0, 1.0) });
                 }
             }
             if hits.len() >= wanted || found < count || count >= all {
                 if self.weights.whole > 0.0 {
                     let mut whole = vec![0.0; self.manifest.dimensions];
                     for hit in &mut hits {
-                        let found = index.get(key(hit.item, 0), &mut whole);
-                        found.map_err(|error| QueryError::Usearch(error.to_string()))?;
+                        get(index, hit.item, 0, &mut whole)?;
                         hit.score = self.weights.mean(hit.score, dot(query, &whole));
                     }
                 }
@@ -245,6 +244,20 @@ pub(crate) fn options_of(manifest: &Manifest, expansion_search: usize) -> IndexO
 /// The key of an item's vector.
 pub(crate) fn key(item: usize, passage: u16) -> u64 {
     ((item as u64) << PASSAGE_BITS) | u64::from(passage)
+}
+
+/// Reads one vector of an item.
+fn get(
+    index: &usearch::Index,
+    item: usize,
+    passage: u16,
+    vector: &mut [f32],
+) -> Result<(), QueryError> {
+    match index.get(key(item, passage), vector) {
+        Ok(0) => Err(QueryError::Usearch(format!("item {item} has no vector {passage}"))),
+        Ok(_) => Ok(()),
+        Err(error) => Err(QueryError::Usearch(error.to_string())),
+    }
 }
 
 fn item_of(key: u64) -> usize {
@@ -300,11 +313,8 @@ fn matrix(items: &Items, index: &usearch::Index, manifest: &Manifest) -> Result<
     let mut vector = vec![0.0; dimensions];
     for item in 0..items.len() {
         for passage in 0..items.passages(item) {
-            match index.get(key(item, passage), &mut vector) {
-                Ok(0) => return Err(format!("item {item} has no vector {passage}")),
-                Ok(_) => matrix.push(&vector),
-                Err(error) => return Err(error.to_string()),
-            }
+            get(index, item, passage, &mut vector).map_err(|error| error.to_string())?;
+            matrix.push(&vector);
         }
         matrix.end_item();
     }

@@ -76,6 +76,13 @@ impl<'a> IndexWriter<'a> {
         vectors: &[Vector],
         progress: impl Fn(usize) + Sync,
     ) -> Result<Summary, IndexError> {
+        for name in ["key", "score", PASSAGES] {
+            if items.schema().column_with_name(name).is_some() {
+                return Err(IndexError::Input(format!(
+                    "the table has a column '{name}', which is the index's own: give it another name"
+                )));
+            }
+        }
         let passages = count_passages(items.num_rows(), vectors)?;
         fs::create_dir_all(self.directory)
             .map_err(|source| IndexError::Io { path: self.directory.to_owned(), source })?;
@@ -219,6 +226,7 @@ fn write_table(
     Ok(())
 }
 
+/// Where a file is written before it is whole; another process writes elsewhere.
 fn part_of(path: &Path) -> PathBuf {
-    path.with_extension("part")
+    path.with_extension(format!("{}.part", std::process::id()))
 }

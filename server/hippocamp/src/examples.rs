@@ -4,7 +4,7 @@
 use hippocamp_core::InferenceServer;
 use std::{collections::BTreeSet, net::SocketAddr, sync::Arc};
 
-/// Examples in the log at most; the page of all routes shows the rest.
+/// Examples in the log at most: it is a first request, not a list.
 const MOST: usize = 4;
 
 /// A command for each model that serves and has an example, in the order of their names.

@@ -8,6 +8,9 @@ use std::fs;
 
 #[tokio::test]
 async fn the_first_request_of_the_readme_works_as_printed() {
+    if std::env::var_os(crate::films::LEFT_OUT).is_some() {
+        return;
+    }
     let readme = fs::read_to_string(workspace_root().join("README.md")).expect("it is there");
     let between = |start: &str, end: &str| {
         let rest = readme.split_once(start).unwrap_or_else(|| panic!("no {start:?}")).1;

@@ -6,14 +6,21 @@ use hippocamp_client::{InferInput, InferRequest, RawResponse};
 use hippocamp_tests::{Sandbox, Settings, workspace_root};
 use http::Method;
 use serde_json::{Value, json};
-use std::{collections::HashSet, fs, os::unix::fs::symlink};
+use std::{collections::HashSet, env, fs, os::unix::fs::symlink};
 
 const MINILM: &str = "recommend_by_plot";
+/// Set by `make test` on a machine that could not fetch the encoder of `recommend_by_plot`.
+pub(crate) const LEFT_OUT: &str = "HIPPOCAMP_WITHOUT_MINILM";
 const BOW: &str = "recommend_by_plot_bow";
 
 /// Probes whose film is first, among three, among ten, of the 40 kept for the report: what was measured
 /// when the ways of indexing were chosen (docs/decisions/0003). Fewer is a regression.
 const PLACES: [(&str, [usize; 3]); 2] = [(MINILM, [22, 28, 36]), (BOW, [16, 17, 26])];
+
+/// The ensembles that can be served here.
+fn ensembles() -> Vec<&'static str> {
+    if env::var_os(LEFT_OUT).is_some() { vec![BOW] } else { vec![MINILM, BOW] }
+}
 
 fn served(models: &[&str]) -> Sandbox {
     let mut settings = Settings::new(&workspace_root().join("model_repository"))
@@ -46,13 +53,13 @@ async fn refusal(server: &Sandbox, model: &str, request: &Value) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forty_people_find_their_films() {
-    let server = served(&[MINILM, BOW]);
+    let server = served(&ensembles());
     let probes = fs::read_to_string(workspace_root().join("catalogue/probes.jsonl")).unwrap();
     let probes: Vec<Value> =
         probes.lines().map(|line| serde_json::from_str(line).expect("a probe")).collect();
     let test = || probes.iter().filter(|probe| probe["split"] == "test");
     assert_eq!(test().count(), 40);
-    for (model, expect) in PLACES {
+    for (model, expect) in PLACES.into_iter().filter(|(model, _)| ensembles().contains(model)) {
         let mut places = [0; 3];
         for probe in test() {
             let answer = ask(&server, model, &json!({"PLOT": probe["text"], "K": 10})).await;
@@ -77,8 +84,8 @@ async fn forty_people_find_their_films() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_answer_is_a_ranking() {
-    let server = served(&[MINILM, BOW]);
-    for model in [MINILM, BOW] {
+    let server = served(&ensembles());
+    for model in ensembles() {
         let answer = ask(
             &server,
             model,

@@ -17,11 +17,6 @@ pub enum PassageKind {
     Headed,
 }
 
-impl PassageKind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Sentence, Self::Pair, Self::Synopsis, Self::Headed];
-}
-
 /// A text about a film.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Passage {

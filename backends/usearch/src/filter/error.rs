@@ -49,10 +49,10 @@ pub enum FilterFault {
     TooManyItems,
     /// A pattern that would be slow to match.
     #[error(
-        "expected a pattern of at most {MAX_PATTERN} characters after 'like', got {characters}"
+        "expected at most {MAX_PATTERN} characters in all patterns of 'like' together, got {characters}"
     )]
     PatternTooLong {
-        /// Length of the pattern.
+        /// Length of this pattern and those before it.
         characters: usize,
     },
     /// A quote that nothing closes.

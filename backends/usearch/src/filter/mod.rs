@@ -29,7 +29,7 @@
 //!   0.1 in single precision too; with integers it is compared exactly.
 //!
 //! At most [`MAX_BYTES`] of text, [`MAX_DEPTH`] levels of parentheses and `not`, [`MAX_ITEMS`] values
-//! of an `in`, [`MAX_PATTERN`] characters of a pattern.
+//! of an `in`, [`MAX_PATTERN`] characters of all patterns together.
 
 mod column;
 mod error;
@@ -55,7 +55,7 @@ pub const MAX_BYTES: usize = 4096;
 pub const MAX_DEPTH: usize = 32;
 /// Most values of one `in`.
 pub const MAX_ITEMS: usize = 256;
-/// Longest pattern of a `like`, in characters: what matching one value costs is this times its length.
+/// Characters of all patterns of a filter together: what matching one value costs is at most this times its length.
 pub const MAX_PATTERN: usize = 256;
 /// Key in the metadata of a list column's field: what one element is called.
 pub const ELEMENT: &str = "element";

@@ -24,7 +24,7 @@ pub(super) fn parse(text: &str, schema: &Schema) -> Result<Expression, FilterErr
         return Err(FilterError::new(text, 0, FilterFault::Blank));
     }
     let tokens = tokens(text)?;
-    let mut parser = Parser { text, schema, tokens: &tokens, at: 0, depth: 0 };
+    let mut parser = Parser { text, schema, tokens: &tokens, at: 0, depth: 0, patterns: 0 };
     let expression = parser.any()?;
     match parser.here() {
         Token::End => Ok(expression),
@@ -41,6 +41,8 @@ struct Parser<'a> {
     at: usize,
     /// Levels of parentheses and `not` around this place.
     depth: usize,
+    /// Characters of the patterns before this place.
+    patterns: usize,
 }
 
 impl<'a> Parser<'a> {
@@ -180,7 +182,8 @@ impl<'a> Parser<'a> {
         }
         let value = self.value(column)?;
         let pattern = literal::text(value);
-        let characters = pattern.chars().count();
+        self.patterns += pattern.chars().count();
+        let characters = self.patterns;
         if characters > MAX_PATTERN {
             self.at -= 1;
             return Err(self.fault(FilterFault::PatternTooLong { characters }));

@@ -384,6 +384,11 @@ fn bounds_are_met() {
 
     let pattern = |characters| format!("title like '{}'", "é".repeat(characters));
     assert_eq!(parse(&pattern(MAX_PATTERN)), Ok(()));
+    // Two patterns cost what one of both lengths does.
+    let half = "x".repeat(MAX_PATTERN / 2);
+    let two = |more: &str| format!("title like '{half}' or title like '{half}{more}'");
+    assert_eq!(parse(&two("")), Ok(()));
+    assert!(matches!(parse(&two("x")), Err((_, FilterFault::PatternTooLong { characters: 257 }))));
     let characters = MAX_PATTERN + 1;
     assert_eq!(parse(&pattern(characters)), Err((12, FilterFault::PatternTooLong { characters })));
 }

@@ -197,9 +197,9 @@ impl Tensor<'_> {
     }
 }
 
-/// Vectors are compared with those of the same encoder: where one step's output goes straight into
-/// another step, and the configurations of both models name an encoder (parameter
-/// `embedding_space`), it must be the same one.
+/// Vectors are compared with those of the same encoder: where an FP32 output of one step goes straight
+/// into another step, and the configurations of both models name an encoder (parameter
+/// `embedding_space`), it must be the same one. An ensemble as a step names none.
 fn check_spaces(
     ensemble: &ModelConfig,
     steps: &Ensemble,
@@ -209,11 +209,17 @@ fn check_spaces(
         let parameters = &members[index].as_ref()?.raw.parameters;
         parameters.get("embedding_space").map(|parameter| parameter.string_value.as_str())
     };
+    let vector = |index: usize, output: &str| {
+        let outputs = members[index].iter().flat_map(|member| &member.outputs);
+        outputs.into_iter().any(|known| known.name == output && known.datatype == DataType::Fp32)
+    };
     for (reader, step) in steps.steps.iter().enumerate() {
         for tensor in step.input_map.values() {
-            let writes =
-                |step: &EnsembleStep| step.output_map.values().any(|output| output == tensor);
-            let Some(writer) = steps.steps.iter().position(writes) else { continue };
+            let writes = |&writer: &usize| {
+                let mut outputs = steps.steps[writer].output_map.iter();
+                outputs.any(|(output, written)| written == tensor && vector(writer, output))
+            };
+            let Some(writer) = (0..steps.steps.len()).find(writes) else { continue };
             if let (Some(made), Some(taken)) = (space(writer), space(reader))
                 && made != taken
             {
