@@ -6,13 +6,13 @@ use crate::{
     entry::Entry,
     handles::{Handle, Object, c_string, tag},
     host::Registration,
+    library::OpenLibrary,
     message::MessageObject,
 };
 use hippocamp_backend_abi::{
     TRITONBACKEND_Backend, TRITONBACKEND_BackendAttribute, TRITONBACKEND_ExecutionPolicy,
 };
 use hippocamp_proto::inference as proto;
-use libloading::os::unix::Library;
 use std::{
     ffi::{CString, c_void},
     path::Path,
@@ -72,7 +72,7 @@ pub(crate) struct Backend {
     /// Told when the backend is gone; set once it is in the registry.
     pub(crate) registration: OnceLock<Registration>,
     /// Closed after `Finalize`; `None` for a built-in backend.
-    library: Option<Library>,
+    library: Option<OpenLibrary>,
 }
 
 impl Backend {
@@ -83,7 +83,7 @@ impl Backend {
         path: Option<&Path>,
         config: String,
         entry: Entry,
-        library: Option<Library>,
+        library: Option<OpenLibrary>,
     ) -> Result<Self, HostError> {
         let directory = path.and_then(Path::parent).unwrap_or(Path::new(""));
         let object = Arc::new(Handle::new(BackendObject {

@@ -2,11 +2,14 @@
 
 use crate::{HostError, ModelSpec};
 use hippocamp_backend_abi::BackendTable;
-use libloading::os::unix::{Library, RTLD_LOCAL, RTLD_NOW};
-use std::{
-    error::Error as _,
-    path::{Component, Path, PathBuf},
-};
+use libloading::os::unix::Library;
+use std::path::{Component, Path, PathBuf};
+
+mod elf;
+mod open;
+mod stand_in;
+
+pub(crate) use open::OpenLibrary;
 
 /// Triton's name for the library of a backend.
 pub(crate) fn library_name(backend: &str) -> String {
@@ -58,39 +61,34 @@ fn is_plain(path: &Path) -> bool {
 }
 
 /// Opens a library and reads its table. The functions are valid as long as the library is open.
-pub(crate) fn open(path: &Path) -> Result<(BackendTable, Library), HostError> {
-    // SAFETY: a backend's initialisers and finalisers are trusted code: the operator put the
-    // library where backends are looked for.
-    let opened = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) };
-    let library = opened.map_err(|error| {
-        // The text of dlerror is the source of libloading's own.
-        let reason = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-        HostError::Library { path: path.to_owned(), reason }
-    })?;
+pub(crate) fn open(path: &Path) -> Result<(BackendTable, OpenLibrary), HostError> {
+    let open =
+        open::open(path).map_err(|reason| HostError::Library { path: path.to_owned(), reason })?;
+    let library = &open.backend;
     let table = BackendTable {
         // SAFETY: a symbol of this name has the type that tritonbackend.h gives it.
-        initialize: unsafe { symbol(&library, "TRITONBACKEND_Initialize") },
+        initialize: unsafe { symbol(library, "TRITONBACKEND_Initialize") },
         // SAFETY: as above.
-        finalize: unsafe { symbol(&library, "TRITONBACKEND_Finalize") },
+        finalize: unsafe { symbol(library, "TRITONBACKEND_Finalize") },
         // SAFETY: as above.
-        get_backend_attribute: unsafe { symbol(&library, "TRITONBACKEND_GetBackendAttribute") },
+        get_backend_attribute: unsafe { symbol(library, "TRITONBACKEND_GetBackendAttribute") },
         // SAFETY: as above.
-        model_initialize: unsafe { symbol(&library, "TRITONBACKEND_ModelInitialize") },
+        model_initialize: unsafe { symbol(library, "TRITONBACKEND_ModelInitialize") },
         // SAFETY: as above.
-        model_finalize: unsafe { symbol(&library, "TRITONBACKEND_ModelFinalize") },
+        model_finalize: unsafe { symbol(library, "TRITONBACKEND_ModelFinalize") },
         // SAFETY: as above.
         model_instance_initialize: unsafe {
-            symbol(&library, "TRITONBACKEND_ModelInstanceInitialize")
+            symbol(library, "TRITONBACKEND_ModelInstanceInitialize")
         },
         // SAFETY: as above.
-        model_instance_finalize: unsafe { symbol(&library, "TRITONBACKEND_ModelInstanceFinalize") },
+        model_instance_finalize: unsafe { symbol(library, "TRITONBACKEND_ModelInstanceFinalize") },
         // SAFETY: as above.
-        model_instance_execute: unsafe { symbol(&library, EXECUTE) },
+        model_instance_execute: unsafe { symbol(library, EXECUTE) },
         // SAFETY: as above.
-        model_instance_ready: unsafe { symbol(&library, "TRITONBACKEND_ModelInstanceReady") },
+        model_instance_ready: unsafe { symbol(library, "TRITONBACKEND_ModelInstanceReady") },
     };
     check(&table, &path.display().to_string())?;
-    Ok((table, library))
+    Ok((table, open))
 }
 
 /// Refuses a table that cannot execute.
