@@ -2,7 +2,9 @@
 
 use hippocamp_core::{IndexEntry, ModelMetadata, ServerMetadata, TensorMetadata};
 use hippocamp_proto::inference as proto;
-use hippocamp_telemetry::{BatchReport, DurationCount, StatisticsReport};
+use hippocamp_telemetry::{
+    BatchReport, DurationCount, MemoryUsage, ResponseReport, StatisticsReport,
+};
 
 /// Answer to ServerMetadata.
 pub(crate) fn server(metadata: ServerMetadata) -> proto::ServerMetadataResponse {
@@ -71,8 +73,29 @@ fn model_statistics(report: &StatisticsReport) -> proto::ModelStatistics {
             cache_miss: duration(report.cache_miss),
         }),
         batch_stats: report.batches.iter().map(batch).collect(),
-        ..proto::ModelStatistics::default()
+        memory_usage: report.memory_usage.iter().map(memory).collect(),
+        response_stats: report
+            .responses
+            .iter()
+            .enumerate()
+            .map(|(place, report)| (place.to_string(), response(report)))
+            .collect(),
     }
+}
+
+fn response(report: &ResponseReport) -> proto::InferResponseStatistics {
+    proto::InferResponseStatistics {
+        compute_infer: duration(report.compute_infer),
+        compute_output: duration(report.compute_output),
+        success: duration(report.success),
+        fail: duration(report.fail),
+        empty_response: duration(report.empty_response),
+        cancel: duration(report.cancel),
+    }
+}
+
+fn memory(usage: &MemoryUsage) -> proto::MemoryUsage {
+    proto::MemoryUsage { r#type: usage.kind.to_owned(), id: usage.id, byte_size: usage.byte_size }
 }
 
 fn batch(report: &BatchReport) -> proto::InferBatchStatistics {
@@ -128,6 +151,15 @@ mod tests {
                 compute_infer: of(22),
                 compute_output: of(23),
             }],
+            responses: vec![ResponseReport {
+                compute_infer: of(31),
+                compute_output: of(32),
+                success: of(33),
+                fail: of(34),
+                empty_response: of(35),
+                cancel: of(36),
+            }],
+            memory_usage: vec![MemoryUsage { kind: "CPU", id: 1, byte_size: 41 }],
         };
         let message = &statistics(&[report]).model_stats[0];
         let stats = message.inference_stats.as_ref().unwrap();
@@ -150,6 +182,18 @@ mod tests {
         let batch = &message.batch_stats[0];
         assert_eq!(batch.batch_size, 4);
         assert_eq!(batch.compute_output.as_ref().unwrap().count, 23);
+        let first = &message.response_stats["0"];
+        let counts = [
+            &first.compute_infer,
+            &first.compute_output,
+            &first.success,
+            &first.fail,
+            &first.empty_response,
+            &first.cancel,
+        ];
+        assert_eq!(counts.map(|of| of.as_ref().unwrap().count), [31, 32, 33, 34, 35, 36]);
+        let memory = &message.memory_usage[0];
+        assert_eq!((memory.r#type.as_str(), memory.id, memory.byte_size), ("CPU", 1, 41));
         assert_eq!(
             (message.last_inference, message.inference_count, message.execution_count),
             (5, 6, 7)

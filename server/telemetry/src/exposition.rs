@@ -80,6 +80,25 @@ impl Exposition {
         line("count", &report.count);
     }
 
+    /// Opens a family that a backend made; its samples follow.
+    pub(crate) fn custom_family(&mut self, name: &str, help: &str, kind: &str) {
+        formatting::write_help_line(&mut self.text, name, None, None, help);
+        formatting::write_type_line(&mut self.text, name, None, None, kind);
+    }
+
+    /// One line of a family that a backend made; `le` is a histogram's bound.
+    pub(crate) fn custom_sample(
+        &mut self,
+        name: &str,
+        suffix: Option<&'static str>,
+        labels: &LabelSet,
+        le: Option<&str>,
+        value: &str,
+    ) {
+        let le = le.map(|le| ("le", le));
+        formatting::write_metric_line(&mut self.text, name, suffix, labels, le, value, None);
+    }
+
     /// The text.
     pub(crate) fn finish(self) -> String {
         self.text

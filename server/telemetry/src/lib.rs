@@ -4,19 +4,23 @@
 //! [`ModelStatistics`]; text is made only when somebody asks for it.
 #![forbid(unsafe_code)]
 
+mod custom;
 mod exposition;
 mod histogram;
 pub mod log;
 mod metrics;
 mod names;
 mod observer;
+mod responses;
 mod statistics;
 mod system;
 mod totals;
 
+pub use custom::{CustomMetrics, Metric, MetricFamily, MetricKind};
 pub use log::{LogControl, LogFormat, LogSettings, LogUpdate};
 pub use metrics::{Metrics, MetricsOptions};
 pub use observer::RequestStatistics;
+pub use responses::{MemoryUsage, ResponseReport, ResponseTimes};
 pub use statistics::{
     BatchReport, DurationCount, ExecutionTimes, FailureReason, ModelStatistics, RequestTimes,
     StatisticsReport,

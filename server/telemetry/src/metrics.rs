@@ -2,7 +2,7 @@
 //! calls [`Metrics::render`].
 
 use crate::{
-    ModelStatistics,
+    CustomMetrics, ModelStatistics,
     exposition::{Exposition, labels},
     histogram::HistogramReport,
     names::{self, Name},
@@ -57,6 +57,7 @@ pub struct Metrics {
     /// By labels; those of models that are gone are swept out at each render.
     models: Mutex<Models>,
     machine: Mutex<Machine>,
+    custom: Arc<CustomMetrics>,
 }
 
 type Models = BTreeMap<Labels, Weak<Series>>;
@@ -80,7 +81,13 @@ impl Metrics {
 
     fn with_clock(options: MetricsOptions, clock: Arc<dyn Clock>) -> Self {
         let machine = Machine { looked: clock.now(), times: CpuTimes::read(), utilization: 0.0 };
-        Self { options, clock, models: Mutex::default(), machine: Mutex::new(machine) }
+        Self {
+            options,
+            clock,
+            models: Mutex::default(),
+            machine: Mutex::new(machine),
+            custom: Arc::default(),
+        }
     }
 
     /// Statistics of one generation of a model version, shown under Triton's names. `tags` are the
@@ -110,6 +117,11 @@ impl Metrics {
         Arc::new(statistics.counting_into(series))
     }
 
+    /// The metrics that backends make; shown after the server's own.
+    pub fn custom(&self) -> &Arc<CustomMetrics> {
+        &self.custom
+    }
+
     /// Everything, in Prometheus' text format.
     pub fn render(&self) -> String {
         let models = self.models();
@@ -137,6 +149,7 @@ impl Metrics {
             self.render_machine(&mut text);
         }
         render_process(&mut text);
+        self.custom.render(&mut text);
         text.finish()
     }
 

@@ -82,3 +82,35 @@ pub(crate) const PROCESS_FDS: Name = name("process_open_fds", "Number of open fi
 pub(crate) const PROCESS_THREADS: Name = name("process_threads", "Number of OS threads");
 pub(crate) const PROCESS_START: Name =
     name("process_start_time_seconds", "Start time of the process since unix epoch in seconds");
+
+/// Every name above.
+const ALL: [Name; 23] = [
+    REQUEST_SUCCESS,
+    REQUEST_FAILURE,
+    INFERENCE_COUNT,
+    EXECUTION_COUNT,
+    REQUEST_DURATION,
+    QUEUE_DURATION,
+    COMPUTE_INPUT_DURATION,
+    COMPUTE_INFER_DURATION,
+    COMPUTE_OUTPUT_DURATION,
+    PENDING_REQUESTS,
+    LOAD_DURATION,
+    FIRST_RESPONSE,
+    CPU_UTILIZATION,
+    CPU_MEMORY_TOTAL,
+    CPU_MEMORY_USED,
+    REQUEST_SECONDS,
+    QUEUE_SECONDS,
+    COMPUTE_SECONDS,
+    PROCESS_CPU,
+    PROCESS_MEMORY,
+    PROCESS_FDS,
+    PROCESS_THREADS,
+    PROCESS_START,
+];
+
+/// Whether the server itself shows a metric family of this name.
+pub(crate) fn is_ours(name: &str) -> bool {
+    ALL.iter().any(|ours| ours.name == name)
+}

@@ -1,7 +1,11 @@
 //! Statistics of one model version, as the statistics extension and the metrics show them.
 
-use crate::totals::{Series, Sum, Totals};
-use hippocamp_types::Timestamp;
+use crate::{
+    MemoryUsage, ResponseReport, ResponseTimes,
+    responses::Responses,
+    totals::{Series, Sum, Totals},
+};
+use hippocamp_types::{Error, Timestamp};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -64,6 +68,9 @@ pub struct StatisticsReport {
     pub cache_miss: DurationCount,
     /// Ascending by batch size.
     pub batches: Vec<BatchReport>,
+    /// By a response's place among those of its request.
+    pub responses: Vec<ResponseReport>,
+    pub memory_usage: Vec<MemoryUsage>,
 }
 
 /// Executions of one batch size.
@@ -100,6 +107,7 @@ pub struct ModelStatistics {
     /// By batch size. Locked once an execution, not once a request.
     batches: Mutex<BTreeMap<u64, BatchReport>>,
     last_inference_ms: AtomicU64,
+    responses: Responses,
     /// The metrics that this generation counts into.
     series: Option<Arc<Series>>,
 }
@@ -114,6 +122,7 @@ impl ModelStatistics {
             totals: Arc::new(Totals::new(decoupled)),
             batches: Mutex::default(),
             last_inference_ms: AtomicU64::new(0),
+            responses: Responses::default(),
             series: None,
         }
     }
@@ -160,6 +169,19 @@ impl ModelStatistics {
         self.totals.add(Sum::Inferences, (batch_size as u64).max(1));
         self.totals.add(Sum::RequestNs, nanos(now.since(received)));
         self.count_execution(batch_size, [0; 3]);
+    }
+
+    /// One response was sent, at `place` among those of its request (0 for the first).
+    ///
+    /// # Errors
+    /// If its times do not follow each other.
+    pub fn record_response(&self, place: u64, times: &ResponseTimes) -> Result<(), Error> {
+        self.responses.record(place, times)
+    }
+
+    /// The model (`owner` empty) or an instance uses this much memory from now on.
+    pub fn set_memory_usage(&self, owner: &str, usage: Vec<MemoryUsage>) {
+        self.responses.set_memory(owner, usage);
     }
 
     /// Requests now waiting in the queue changed by `delta` (`nv_inference_pending_request_count`).
@@ -209,6 +231,8 @@ impl ModelStatistics {
             cache_hit: DurationCount::default(),
             cache_miss: DurationCount::default(),
             batches: self.lock_batches().values().copied().collect(),
+            responses: self.responses.report(),
+            memory_usage: self.responses.memory(),
         }
     }
 

@@ -6,7 +6,9 @@ use crate::{
     openapi::{Body, Docs},
 };
 use axum::response::Response;
-use hippocamp_telemetry::{BatchReport, DurationCount, StatisticsReport};
+use hippocamp_telemetry::{
+    BatchReport, DurationCount, MemoryUsage, ResponseReport, StatisticsReport,
+};
 use http::Method;
 use serde_json::{Value, json as value};
 
@@ -63,10 +65,30 @@ fn report(report: &StatisticsReport) -> Value {
             "cache_hit": duration(report.cache_hit),
             "cache_miss": duration(report.cache_miss),
         },
-        "response_stats": {},
+        "response_stats": responses(&report.responses),
         "batch_stats": report.batches.iter().map(batch).collect::<Vec<_>>(),
-        "memory_usage": [],
+        "memory_usage": report.memory_usage.iter().map(memory).collect::<Vec<_>>(),
     })
+}
+
+/// By place, which is a string in JSON.
+fn responses(reports: &[ResponseReport]) -> Value {
+    let places = reports.iter().enumerate().map(|(place, report)| {
+        let report = value!({
+            "compute_infer": duration(report.compute_infer),
+            "compute_output": duration(report.compute_output),
+            "success": duration(report.success),
+            "fail": duration(report.fail),
+            "empty_response": duration(report.empty_response),
+            "cancel": duration(report.cancel),
+        });
+        (place.to_string(), report)
+    });
+    Value::Object(places.collect())
+}
+
+fn memory(usage: &MemoryUsage) -> Value {
+    value!({ "type": usage.kind, "id": usage.id, "byte_size": usage.byte_size })
 }
 
 fn batch(batch: &BatchReport) -> Value {
