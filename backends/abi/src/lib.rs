@@ -4,10 +4,16 @@
 #![allow(unsafe_code, reason = "declares the functions of a C API")]
 #![allow(non_camel_case_types, reason = "the names are the headers'")]
 
+mod callbacks;
 mod functions;
+mod reports;
+mod server;
 mod table;
 mod types;
 
+pub use callbacks::*;
 pub use functions::*;
+pub use reports::*;
+pub use server::*;
 pub use table::*;
 pub use types::*;

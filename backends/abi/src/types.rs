@@ -17,6 +17,10 @@ pub const REQUEST_FLAG_SEQUENCE_END: u32 = 2;
 pub const REQUEST_RELEASE_ALL: u32 = 1;
 /// `TRITONSERVER_REQUEST_RELEASE_RESCHEDULE`.
 pub const REQUEST_RELEASE_RESCHEDULE: u32 = 2;
+/// `TRITONSERVER_TXN_ONE_TO_ONE`.
+pub const TXN_ONE_TO_ONE: u32 = 1;
+/// `TRITONSERVER_TXN_DECOUPLED`.
+pub const TXN_DECOUPLED: u32 = 2;
 /// `TRITONSERVER_RESPONSE_COMPLETE_FINAL`.
 pub const RESPONSE_COMPLETE_FINAL: u32 = 1;
 
@@ -39,15 +43,23 @@ handles! {
     TRITONBACKEND_MemoryManager
     TRITONBACKEND_Model
     TRITONBACKEND_ModelInstance
+    TRITONBACKEND_ModelInstanceResponseStatistics
     TRITONBACKEND_Output
     TRITONBACKEND_Request
     TRITONBACKEND_Response
     TRITONBACKEND_ResponseFactory
+    TRITONBACKEND_State
     TRITONSERVER_BufferAttributes
     TRITONSERVER_Error
+    TRITONSERVER_InferenceRequest
+    TRITONSERVER_InferenceResponse
     TRITONSERVER_InferenceTrace
     TRITONSERVER_Message
+    TRITONSERVER_Metric
+    TRITONSERVER_MetricArgs
+    TRITONSERVER_MetricFamily
     TRITONSERVER_Parameter
+    TRITONSERVER_ResponseAllocator
     TRITONSERVER_Server
 }
 
@@ -77,6 +89,7 @@ enums! {
     TRITONSERVER_MemoryType { CPU = 0, CPU_PINNED = 1, GPU = 2 }
     TRITONSERVER_ParameterType { STRING = 0, INT = 1, BOOL = 2, DOUBLE = 3, BYTES = 4 }
     TRITONSERVER_InstanceGroupKind { AUTO = 0, CPU = 1, GPU = 2, MODEL = 3 }
+    TRITONSERVER_MetricKind { COUNTER = 0, GAUGE = 1, HISTOGRAM = 2 }
     TRITONSERVER_LogLevel { INFO = 0, WARN = 1, ERROR = 2, VERBOSE = 3 }
     TRITONBACKEND_ArtifactType { FILESYSTEM = 0 }
     TRITONBACKEND_ExecutionPolicy { BLOCKING = 0, DEVICE_BLOCKING = 1 }

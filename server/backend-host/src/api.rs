@@ -7,11 +7,18 @@
 
 mod backend;
 mod execution;
+mod inference_request;
+mod inference_response;
 mod input;
 mod instance;
 mod memory;
+mod metrics;
 mod model;
 mod objects;
 mod request;
 mod response;
+mod server;
+mod state;
+mod statistics;
 mod strings;
+mod trace;

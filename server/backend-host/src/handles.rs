@@ -109,7 +109,8 @@ impl<T: Object> Arg<T> {
         Ok(unsafe { Box::from_raw(self.0.cast::<Handle<T>>()) })
     }
 
-    fn handle(&self) -> Result<&Handle<T>, Error> {
+    /// The object with its tag.
+    pub(crate) fn handle(&self) -> Result<&Handle<T>, Error> {
         let handle = self.0.cast::<Handle<T>>();
         if handle.is_null() {
             return Err(Error::invalid(format!("{} was nullptr", T::NAME)));
@@ -164,6 +165,11 @@ impl<T> Out<T> {
 pub(crate) struct Text(*const c_char);
 
 impl Text {
+    /// Whether there is no string at all.
+    pub(crate) fn is_null(&self) -> bool {
+        self.0.is_null()
+    }
+
     /// The string; bytes that are no UTF-8 are replaced.
     pub(crate) fn get(&self) -> Result<String, Error> {
         if self.0.is_null() {

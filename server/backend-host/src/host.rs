@@ -4,12 +4,15 @@ use crate::{
     HostError,
     backend::Backend,
     entry::Entry,
-    library,
+    handles::Handle,
+    library, metrics,
     model::{LoadedModel, Model, ModelSpec},
+    server::ServerObject,
     settings::backend_config,
 };
 use hippocamp_backend_abi::BackendTable;
-use hippocamp_types::Clock;
+use hippocamp_telemetry::CustomMetrics;
+use hippocamp_types::{Clock, Host};
 use std::{
     collections::HashMap,
     fs,
@@ -47,6 +50,7 @@ struct Inner {
     options: HostOptions,
     patience: Duration,
     registry: Arc<Registry>,
+    server: Arc<Handle<ServerObject>>,
 }
 
 /// The backends in use.
@@ -95,7 +99,15 @@ impl BackendHost {
 
     /// A host whose instances wait for `patience` for requests that their backend still holds.
     pub(crate) fn with_patience(options: HostOptions, patience: Duration) -> Self {
-        Self { inner: Arc::new(Inner { options, patience, registry: Arc::default() }) }
+        let server = Arc::new(Handle::new(ServerObject::default()));
+        Self { inner: Arc::new(Inner { options, patience, registry: Arc::default(), server }) }
+    }
+
+    /// Backends reach `server` from now on, for as long as it is there, and what they count goes
+    /// into `metrics`. Before, and without it, their calls to the server are UNAVAILABLE.
+    pub fn attach(&self, server: &Arc<dyn Host>, metrics: &Arc<CustomMetrics>) {
+        self.inner.server.attach(server);
+        metrics::attach(metrics);
     }
 
     /// Loads one version of a model: finds its backend, initialises it if it is the first of its
@@ -107,7 +119,8 @@ impl BackendHost {
         let found = self.find(&spec)?;
         let backend = self.backend(&found)?;
         let clock = Arc::clone(&self.inner.options.clock);
-        Model::load(spec, backend, clock, self.inner.patience).map(LoadedModel::new)
+        let server = Arc::clone(&self.inner.server);
+        Model::load(spec, backend, server, clock, self.inner.patience).map(LoadedModel::new)
     }
 
     /// Names of the backends that loaded models use, ascending.

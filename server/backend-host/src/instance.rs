@@ -50,7 +50,7 @@ pub(crate) struct ServingModel {
     pub(crate) input_names: Vec<Arc<CStr>>,
     /// Names of the configuration's outputs, for C.
     pub(crate) output_names: Vec<Arc<CStr>>,
-    statistics: Arc<ModelStatistics>,
+    pub(crate) statistics: Arc<ModelStatistics>,
     clock: Arc<dyn Clock>,
 }
 
@@ -117,6 +117,11 @@ impl ServingModel {
 }
 
 impl InstanceObject {
+    /// The model that it serves.
+    pub(crate) fn serving(&self) -> &Arc<ServingModel> {
+        &self.serving
+    }
+
     pub(crate) fn kind(&self) -> TRITONSERVER_InstanceGroupKind {
         match self.setting.kind {
             InstanceKind::Auto => TRITONSERVER_InstanceGroupKind::AUTO,

@@ -6,6 +6,7 @@
 //! ([`ModelInstance`](hippocamp_types::ModelInstance)); nothing of C is seen there.
 #![allow(unsafe_code, reason = "the host side of a C API")]
 
+mod allocator;
 mod api;
 mod attributes;
 mod backend;
@@ -16,12 +17,17 @@ mod exports;
 mod handles;
 mod host;
 mod in_flight;
+mod inference_request;
+mod inference_response;
 mod instance;
 mod library;
 mod message;
+mod metrics;
 mod model;
 mod request;
 mod response;
+mod response_statistics;
+mod server;
 mod settings;
 #[cfg(test)]
 mod tests;

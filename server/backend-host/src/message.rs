@@ -1,6 +1,7 @@
 //! Error, message and parameter objects.
 
 use crate::handles::{Arg, Handle, Object, c_string, tag};
+use bytes::Bytes;
 use hippocamp_backend_abi::{
     TRITONSERVER_Error, TRITONSERVER_Error_Code, TRITONSERVER_Message, TRITONSERVER_Parameter,
 };
@@ -12,6 +13,8 @@ use std::ffi::CString;
 pub(crate) struct ErrorObject {
     pub(crate) code: TRITONSERVER_Error_Code,
     pub(crate) message: CString,
+    /// Part of another object, and freed with it: deleting it does nothing.
+    pub(crate) lent: bool,
 }
 
 /// `TRITONSERVER_Message`: a JSON text.
@@ -20,9 +23,20 @@ pub(crate) struct MessageObject {
     pub(crate) json: String,
 }
 
-/// `TRITONSERVER_Parameter`: carried for foreign code, never looked into by this server.
+/// `TRITONSERVER_Parameter`.
 #[derive(Debug)]
-pub(crate) struct ParameterObject;
+pub(crate) struct ParameterObject {
+    pub(crate) name: String,
+    pub(crate) value: NamedValue,
+}
+
+/// What a parameter object carries. No function of this server takes a number.
+#[derive(Debug)]
+pub(crate) enum NamedValue {
+    String(String),
+    Bytes(Bytes),
+    Other,
+}
 
 impl Object for ErrorObject {
     type Opaque = TRITONSERVER_Error;
@@ -46,7 +60,13 @@ impl ErrorObject {
     /// An error object that the caller owns.
     pub(crate) fn give(error: &Error) -> *mut TRITONSERVER_Error {
         let code = TRITONSERVER_Error_Code(error.code() as u32);
-        Handle::give(Self { code, message: c_string(error.message()) })
+        Handle::give(Self { code, message: c_string(error.message()), lent: false })
+    }
+
+    /// An error object that its maker keeps and shows to callers.
+    pub(crate) fn lent(error: &Error) -> Self {
+        let code = TRITONSERVER_Error_Code(error.code() as u32);
+        Self { code, message: c_string(error.message()), lent: true }
     }
 
     /// The error that this object carries.
@@ -60,6 +80,11 @@ pub(crate) fn take_result(raw: *mut TRITONSERVER_Error) -> Result<(), Error> {
     let error = Arg::<ErrorObject>::new(raw);
     if error.is_null() {
         return Ok(());
+    }
+    if let Ok(lent) = error.get()
+        && lent.lent
+    {
+        return Err(lent.to_error());
     }
     match error.take() {
         Ok(error) => Err(error.to_error()),

@@ -5,6 +5,7 @@ use crate::{
     backend::Backend,
     handles::{Handle, Object, c_string, tag},
     instance::{Instance, InstanceCore, InstanceSetting, ServingModel},
+    server::ServerObject,
 };
 use hippocamp_backend_abi::TRITONBACKEND_Model;
 use hippocamp_config::{
@@ -51,6 +52,8 @@ pub(crate) struct ModelObject {
     pub(crate) state: AtomicPtr<c_void>,
     /// The handle of the backend, which lives longer.
     pub(crate) backend: AtomicPtr<hippocamp_backend_abi::TRITONBACKEND_Backend>,
+    pub(crate) server: Arc<Handle<ServerObject>>,
+    pub(crate) statistics: Arc<ModelStatistics>,
     config: Mutex<proto::ModelConfig>,
     /// True during `TRITONBACKEND_ModelInitialize`.
     initializing: AtomicBool,
@@ -103,6 +106,7 @@ impl Model {
     pub(crate) fn load(
         spec: ModelSpec,
         backend: Arc<Backend>,
+        server: Arc<Handle<ServerObject>>,
         clock: Arc<dyn Clock>,
         patience: Duration,
     ) -> Result<Self, HostError> {
@@ -114,6 +118,8 @@ impl Model {
             auto_complete: spec.auto_complete,
             state: AtomicPtr::new(ptr::null_mut()),
             backend: AtomicPtr::new(backend.object.as_raw()),
+            server,
+            statistics: Arc::clone(&spec.statistics),
             config: Mutex::new(spec.config),
             initializing: AtomicBool::new(true),
         }));

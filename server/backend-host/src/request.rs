@@ -220,7 +220,7 @@ impl InputObject {
 }
 
 impl ParameterValue {
-    fn new(value: Parameter) -> Self {
+    pub(crate) fn new(value: Parameter) -> Self {
         match value {
             Parameter::Bool(value) => Self::Bool(value),
             Parameter::Int(value) => Self::Int(value),

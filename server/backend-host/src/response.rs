@@ -17,7 +17,10 @@ use hippocamp_types::{
 };
 use std::{
     ffi::{CStr, c_void},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// What answering a request takes. Shared by the request, its responses and its factories: when the
@@ -28,6 +31,8 @@ pub(crate) struct RequestContext {
     id: String,
     wanted: Wanted,
     responder: Responder,
+    /// Responses of which the backend has reported statistics.
+    reported: AtomicU64,
     _ticket: Ticket,
 }
 
@@ -107,7 +112,7 @@ impl RequestContext {
         responder: Responder,
         ticket: Ticket,
     ) -> Self {
-        Self { model, id, wanted, responder, _ticket: ticket }
+        Self { model, id, wanted, responder, reported: AtomicU64::new(0), _ticket: ticket }
     }
 
     /// The model that the request is for.
@@ -118,6 +123,11 @@ impl RequestContext {
     /// Indexes of the wanted outputs in the configuration.
     pub(crate) fn wanted(&self) -> &[usize] {
         &self.wanted.0
+    }
+
+    /// The place of the next response among those that are reported: 0, 1, 2, ...
+    pub(crate) fn next_place(&self) -> u64 {
+        self.reported.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -1,8 +1,13 @@
 //! Backends that misbehave, made here: whatever they do, each request is answered exactly once.
 
 mod calls;
+mod client;
 mod hostile;
+mod inference;
 mod life_cycle;
+mod metrics;
+mod reports;
+mod server;
 
 use crate::{BackendHost, BackendTable, HostError, HostOptions, LoadedModel, ModelSpec};
 use hippocamp_config::{ModelConfig, finish, parse_pbtxt};

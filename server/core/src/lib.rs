@@ -6,6 +6,7 @@
 
 mod admission;
 mod classification;
+mod host;
 mod loader;
 mod metadata;
 mod normalise;

@@ -3,6 +3,7 @@
 use crate::{
     IndexEntry, LoadOverrides, ModelMetadata, ModelVersion, ServerMetadata,
     admission::{Admission, InFlight},
+    host::HostCalls,
     loader::Loader,
     model_metadata,
     normalise::normalise,
@@ -11,7 +12,9 @@ use hippocamp_backend_host::BackendHost;
 use hippocamp_config::Scheduling;
 use hippocamp_repository::{ModelSnapshot, Repository, RepositoryError, RepositoryOptions};
 use hippocamp_telemetry::{FailureReason, Metrics, RequestStatistics, StatisticsReport};
-use hippocamp_types::{Clock, Error, Infer, InferRequest, Outcome, RequestObserver, Timestamp};
+use hippocamp_types::{
+    Clock, Error, Host, Infer, InferRequest, Outcome, RequestObserver, Timestamp,
+};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
 /// The protocol extensions that work here, under Triton's names.
@@ -39,6 +42,18 @@ pub enum ModelControl {
     },
 }
 
+impl ModelControl {
+    /// Whether load and unload calls are allowed.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match self {
+            Self::Explicit { .. } => Ok(()),
+            Self::None => Err(Error::unavailable(
+                "explicit model load / unload is not allowed if polling is enabled",
+            )),
+        }
+    }
+}
+
 /// What the server is made with; the binary validates it.
 #[derive(Clone, Debug)]
 pub struct ServerOptions {
@@ -59,10 +74,12 @@ pub struct ServerOptions {
 /// The inference server. Shared by every front-end.
 pub struct InferenceServer {
     options: ServerOptions,
-    repository: Repository,
+    repository: Arc<Repository>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
     admission: Arc<Admission>,
+    /// Held for the backends, which reach it as long as the server is there.
+    _host_calls: Arc<dyn Host>,
 }
 
 impl InferenceServer {
@@ -74,14 +91,27 @@ impl InferenceServer {
         clock: Arc<dyn Clock>,
     ) -> Self {
         let loader = Loader {
-            host,
+            host: host.clone(),
             metrics: Arc::clone(&metrics),
             clock: Arc::clone(&clock),
             auto_complete: options.auto_complete,
             default_max_queue_size: options.default_max_queue_size,
         };
-        let repository = Repository::new(options.repository.clone(), Arc::new(loader));
-        Self { options, repository, metrics, clock, admission: Arc::default() }
+        let repository = Arc::new(Repository::new(options.repository.clone(), Arc::new(loader)));
+        let host_calls: Arc<dyn Host> = Arc::new(HostCalls {
+            repository: Arc::clone(&repository),
+            clock: Arc::clone(&clock),
+            control: options.control.clone(),
+        });
+        host.attach(&host_calls, metrics.custom());
+        Self {
+            options,
+            repository,
+            metrics,
+            clock,
+            admission: Arc::default(),
+            _host_calls: host_calls,
+        }
     }
 
     /// Loads what the control mode asks for and begins to take requests. Blocks until every model
@@ -242,7 +272,7 @@ impl InferenceServer {
     /// # Errors
     /// UNAVAILABLE outside control mode EXPLICIT; otherwise why the load failed.
     pub async fn load(self: &Arc<Self>, name: &str, overrides: LoadOverrides) -> Result<(), Error> {
-        self.controllable()?;
+        self.options.control.check()?;
         let (server, name) = (Arc::clone(self), name.to_owned());
         blocking(move || server.repository.load(&name, &overrides)).await
     }
@@ -257,22 +287,13 @@ impl InferenceServer {
         name: &str,
         unload_dependents: bool,
     ) -> Result<(), Error> {
-        self.controllable()?;
+        self.options.control.check()?;
         let (server, name) = (Arc::clone(self), name.to_owned());
         blocking(move || {
             server.repository.unload(&name, unload_dependents);
             Ok(())
         })
         .await
-    }
-
-    fn controllable(&self) -> Result<(), Error> {
-        match self.options.control {
-            ModelControl::Explicit { .. } => Ok(()),
-            ModelControl::None => Err(Error::unavailable(
-                "explicit model load / unload is not allowed if polling is enabled",
-            )),
-        }
     }
 }
 
@@ -288,7 +309,7 @@ async fn blocking<T: Send + 'static>(
 
 /// Hops 4 to 6 of a request's way: resolve, check, enqueue. A step of an ensemble takes the same
 /// way, over the snapshot its request came through.
-fn dispatch(
+pub(crate) fn dispatch(
     snapshot: &Arc<ModelSnapshot>,
     clock: &Arc<dyn Clock>,
     name: &str,

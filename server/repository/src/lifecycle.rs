@@ -206,6 +206,11 @@ impl Repository {
         })
     }
 
+    /// Whether a load or unload is under way.
+    pub fn is_busy(&self) -> bool {
+        self.wanted.try_lock().is_err()
+    }
+
     /// Takes every model out of service; requests in flight are still served.
     pub fn unload_all(&self) {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");

@@ -19,6 +19,6 @@ pub use error::{Error, ErrorCode};
 pub use request::{CorrelationId, InferRequest, Parameter, Parameters, SequenceFlags};
 pub use responder::{AlreadyFinished, Outcome, Reply, RequestObserver, Responder, ResponseSink};
 pub use response::InferResponse;
-pub use scheduling::{Infer, ModelInstance, Rejected, Scheduler};
+pub use scheduling::{Host, Infer, ModelInstance, Rejected, Scheduler};
 pub use shape::{Shape, ShapeError};
 pub use tensor::{BytesElements, ElementError, Tensor, push_bytes_element};

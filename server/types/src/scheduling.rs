@@ -1,6 +1,7 @@
 //! The seams between siblings: who takes a request, who executes a batch, who runs a step.
 
-use crate::{Error, InferRequest};
+use crate::{Error, InferRequest, Timestamp};
+use bytes::Bytes;
 
 /// A request that was not taken, given back with the reason.
 #[derive(Debug)]
@@ -48,4 +49,39 @@ pub trait Infer: Send + Sync + std::fmt::Debug {
     /// Passes `request` to `model`, in `version` or the latest one. Refusals are answered through
     /// the request's responder, like every other error.
     fn infer(&self, model: &str, version: Option<u64>, request: InferRequest);
+}
+
+/// What a backend asks of the server that it serves in. `core` answers.
+pub trait Host: Infer {
+    /// The present, for requests of the backend's own.
+    fn now(&self) -> Timestamp;
+
+    /// Whether `version` of `model`, or its latest one, serves.
+    fn is_model_ready(&self, model: &str, version: Option<u64>) -> bool;
+
+    /// Whether a request to `version` of `model`, or its latest one, may have any number of
+    /// responses.
+    ///
+    /// # Errors
+    /// If it does not serve.
+    fn is_decoupled(&self, model: &str, version: Option<u64>) -> Result<bool, Error>;
+
+    /// Loads or reloads a model and returns when it serves; with a configuration or files of its
+    /// own where they are given. Blocks.
+    ///
+    /// # Errors
+    /// Why it does not serve; UNAVAILABLE while the server loads or unloads, or where models are
+    /// not controlled by calls.
+    fn load(
+        &self,
+        model: &str,
+        config: Option<String>,
+        files: Vec<(String, Bytes)>,
+    ) -> Result<(), Error>;
+
+    /// Unloads a model; with `dependents`, also the members that nothing else needs.
+    ///
+    /// # Errors
+    /// UNAVAILABLE as above.
+    fn unload(&self, model: &str, dependents: bool) -> Result<(), Error>;
 }

@@ -13,12 +13,8 @@ use hippocamp_backend_abi::{
 use hippocamp_types::Error;
 use std::{
     ffi::{c_char, c_void},
-    ptr,
     sync::atomic::Ordering,
 };
-
-/// What `TRITONSERVER_Server` handles point at; no function takes one yet.
-static SERVER: u64 = crate::handles::tag(b"hc servr");
 
 /// The name stays the model object's.
 #[unsafe(no_mangle)]
@@ -86,15 +82,13 @@ unsafe extern "C" fn TRITONBACKEND_ModelSetConfig(
     })
 }
 
+/// The handle stays the server's, and is valid as long as the model.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONBACKEND_ModelServer(
     model: Arg<ModelObject>,
     server: Out<*mut TRITONSERVER_Server>,
 ) -> *mut TRITONSERVER_Error {
-    guard(|| {
-        model.get()?;
-        server.set(ptr::from_ref(&SERVER).cast_mut().cast())
-    })
+    guard(|| server.set(model.get()?.server.as_raw()))
 }
 
 #[unsafe(no_mangle)]

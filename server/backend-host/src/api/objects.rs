@@ -2,17 +2,14 @@
 
 use crate::{
     handles::{Arg, Array, Handle, Out, Text, c_string, guard},
-    message::{ErrorObject, MessageObject, ParameterObject},
+    message::{ErrorObject, MessageObject, NamedValue, ParameterObject},
 };
 use hippocamp_backend_abi::{
     TRITONSERVER_Error, TRITONSERVER_Error_Code, TRITONSERVER_Message, TRITONSERVER_Parameter,
     TRITONSERVER_ParameterType,
 };
 use hippocamp_types::Error;
-use std::{
-    ffi::{c_char, c_void},
-    ptr,
-};
+use std::{ffi::c_char, ptr};
 
 /// The object is new and the caller's.
 #[unsafe(no_mangle)]
@@ -20,12 +17,16 @@ unsafe extern "C" fn TRITONSERVER_ErrorNew(
     code: TRITONSERVER_Error_Code,
     message: Text,
 ) -> *mut TRITONSERVER_Error {
-    Handle::give(ErrorObject { code, message: c_string(&message.or_empty()) })
+    Handle::give(ErrorObject { code, message: c_string(&message.or_empty()), lent: false })
 }
 
-/// Frees the error; there is nobody to tell that it is none.
+/// Frees the error; there is nobody to tell that it is none. That of a response goes with the
+/// response: the header leaves it there, but Python's backend deletes it.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONSERVER_ErrorDelete(error: Arg<ErrorObject>) {
+    if error.get().is_ok_and(|error| error.lent) {
+        return;
+    }
     if !error.is_null()
         && let Err(fault) = error.take()
     {
@@ -102,37 +103,42 @@ unsafe extern "C" fn TRITONSERVER_MessageSerializeToJson(
     })
 }
 
-/// The object is new and the caller's; null for a kind that has a function of its own.
+/// The object is new and the caller's, and the value is copied; null for a kind that has a function
+/// of its own.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONSERVER_ParameterNew(
     name: Text,
     kind: TRITONSERVER_ParameterType,
-    value: *const c_void,
+    value: Text,
 ) -> *mut TRITONSERVER_Parameter {
-    let known = matches!(
-        kind,
-        TRITONSERVER_ParameterType::STRING
-            | TRITONSERVER_ParameterType::INT
-            | TRITONSERVER_ParameterType::BOOL
-            | TRITONSERVER_ParameterType::DOUBLE
-    );
-    if !known || value.is_null() || name.get().is_err() {
-        return ptr::null_mut();
+    let value = match kind {
+        _ if value.is_null() => None,
+        TRITONSERVER_ParameterType::STRING => value.get().ok().map(NamedValue::String),
+        TRITONSERVER_ParameterType::INT
+        | TRITONSERVER_ParameterType::BOOL
+        | TRITONSERVER_ParameterType::DOUBLE => Some(NamedValue::Other),
+        _ => None,
+    };
+    match (name.get(), value) {
+        (Ok(name), Some(value)) => Handle::give(ParameterObject { name, value }),
+        _ => ptr::null_mut(),
     }
-    Handle::give(ParameterObject)
 }
 
-/// The object is new and the caller's.
+/// The object is new and the caller's, and the bytes are copied.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONSERVER_ParameterBytesNew(
     name: Text,
-    bytes: *const c_void,
+    bytes: Array<u8>,
     size: u64,
 ) -> *mut TRITONSERVER_Parameter {
-    if name.get().is_err() || (bytes.is_null() && size > 0) {
-        return ptr::null_mut();
+    let bytes = usize::try_from(size).ok().and_then(|size| bytes.copy(size).ok());
+    match (name.get(), bytes) {
+        (Ok(name), Some(bytes)) => {
+            Handle::give(ParameterObject { name, value: NamedValue::Bytes(bytes.into()) })
+        }
+        _ => ptr::null_mut(),
     }
-    Handle::give(ParameterObject)
 }
 
 /// Frees the parameter; there is nobody to tell that it is none.
