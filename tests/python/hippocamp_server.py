@@ -24,7 +24,7 @@ def binary() -> pathlib.Path:
 class Server:
     """A running server; `http`, `grpc` and `metrics` are its addresses as host:port."""
 
-    def __init__(self, repository: os.PathLike, *arguments: str):
+    def __init__(self, repository: os.PathLike, *arguments: str, environment: dict[str, str] | None = None):
         self._log = tempfile.NamedTemporaryFile("w+", prefix="hippocamp-", suffix=".log")
         self._last_log = ""
         self._process = subprocess.Popen(
@@ -35,6 +35,7 @@ class Server:
                 *(f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")),
                 *arguments,
             ],
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=self._log,

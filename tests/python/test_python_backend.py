@@ -1,0 +1,240 @@
+"""NVIDIA's Python backend, unmodified, serves model.py models here: both protocols, streams, calls to other models,
+metrics, model control, and what goes wrong. Installs the backend once, as benches/triton does."""
+
+import os
+import pathlib
+import queue
+import signal
+import sys
+import time
+import urllib.request
+
+import numpy as np
+import pytest
+import python_models
+import tritonclient.grpc
+import tritonclient.http
+from hippocamp_server import ROOT, Server
+from tensors import SUM_AND_DIFFERENCE, check, inputs_for
+from tritonclient.utils import InferenceServerException
+
+sys.path.append(str(ROOT / "benches" / "triton"))
+from peer import Installation  # noqa: E402 - the directory is no package
+
+WAIT_S = 30
+SUM_AND_DIFFERENCE_OUTPUTS = {
+    "OUTPUT0": SUM_AND_DIFFERENCE["INPUT0"] + SUM_AND_DIFFERENCE["INPUT1"],
+    "OUTPUT1": SUM_AND_DIFFERENCE["INPUT0"] - SUM_AND_DIFFERENCE["INPUT1"],
+}
+
+
+@pytest.fixture(scope="session")
+def backend(tmp_path_factory):
+    """A backend directory with the Python backend, and the environment that it needs."""
+    installation = Installation()
+    directory = tmp_path_factory.mktemp("backends")
+    installation.python_backend(directory)
+    environment = installation.environment()
+    # The backend's libraries without NVIDIA's server: nobody may need it.
+    libraries = tmp_path_factory.mktemp("libraries")
+    paths = environment["LD_LIBRARY_PATH"].split(":")
+    for path in pathlib.Path(paths[0]).iterdir():
+        if not path.name.startswith("libtritonserver"):
+            (libraries / path.name).symlink_to(path)
+    environment["LD_LIBRARY_PATH"] = ":".join([str(libraries), *paths[1:]])
+    return directory, environment
+
+
+def start(backend, repository, *arguments):
+    """A server with the Python backend over `repository`."""
+    directory, environment = backend
+    return Server(repository, f"--backend-directory={directory}", *arguments, environment=environment)
+
+
+@pytest.fixture(scope="module")
+def server(backend, tmp_path_factory):
+    """A server over every model of python_models.py, in explicit mode."""
+    repository = tmp_path_factory.mktemp("models")
+    python_models.write(repository)
+    running = start(backend, repository, "--model-control-mode=explicit", "--load-model=*")
+    yield running
+    assert running.stop() == 0, f"unclean end; its log:\n{running.log()}"
+
+
+@pytest.fixture(params=["http", "grpc"])
+def module(request):
+    """The client's module."""
+    return getattr(tritonclient, request.param)
+
+
+def client(module, server):
+    """A client of that protocol."""
+    return module.InferenceServerClient(server.http if module is tritonclient.http else server.grpc)
+
+
+def number(module, value):
+    """The input of the models that take one number."""
+    return inputs_for(module, {"IN": np.array([value], np.int32)})
+
+
+def test_add_sub(server, module):
+    """Tensors go there and back, alone and in a batch."""
+    asked = client(module, server)
+    check(asked.infer("add_sub", inputs_for(module, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
+    rows = {"INPUT0": np.arange(48, dtype=np.int32).reshape(3, 16), "INPUT1": np.full((3, 16), 7, np.int32)}
+    expected = {"OUTPUT0": rows["INPUT0"] + 7, "OUTPUT1": rows["INPUT0"] - 7}
+    check(asked.infer("add_sub", inputs_for(module, rows)), expected)
+
+
+def test_nvidias_server_is_not_loaded(server):
+    """The library that the backend was linked with is a stand-in of ours."""
+    maps = pathlib.Path(f"/proc/{server.pid}/maps").read_text()
+    assert "libtriton_python.so" in maps
+    mapped = [line for line in maps.splitlines() if "libtritonserver" in line]
+    assert mapped and all("/hippocamp-library-" in line for line in mapped), mapped
+
+
+def test_strings(server, module):
+    """BYTES tensors carry text."""
+    texts = np.array(["hello".encode(), "Grüße 🌒".encode(), b""], dtype=np.object_)
+    result = client(module, server).infer("upper", inputs_for(module, {"IN": texts}))
+    assert [bytes(text) for text in result.as_numpy("OUT")] == ["HELLO".encode(), "GRÜSSE 🌒".encode(), b""]
+
+
+def test_the_configuration_is_completed_by_the_model(server, module):
+    """auto_complete_config tells inputs and outputs."""
+    assert client(module, server).infer("completed", number(module, 5)).as_numpy("OUT") == [-5]
+
+
+def test_a_decoupled_model_streams(server):
+    """Every response arrives, in order, and then the end."""
+    answers = queue.Queue()
+    asked = client(tritonclient.grpc, server)
+    asked.start_stream(lambda result, error: answers.put((result, error)))
+    try:
+        asked.async_stream_infer("count", number(tritonclient.grpc, 5), enable_empty_final_response=True)
+        for expected in range(5):
+            result, error = answers.get(timeout=WAIT_S)
+            assert error is None and result.as_numpy("OUT") == [expected]
+        result, error = answers.get(timeout=WAIT_S)
+        assert error is None and result.get_response().parameters["triton_final_response"].bool_param
+    finally:
+        asked.stop_stream()
+
+
+def test_a_model_calls_an_onnx_model(server, module):
+    """The call takes the way of any request: its answer, and its error, reach the caller."""
+    asked = client(module, server)
+    before = asked.get_inference_statistics("simple")
+    check(asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
+    after = asked.get_inference_statistics("simple")
+    if module is tritonclient.http:
+        counts = [stats["model_stats"][0]["inference_stats"]["success"]["count"] for stats in (before, after)]
+        assert counts[1] == counts[0] + 1
+    with pytest.raises(InferenceServerException, match="no_such_model"):
+        asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE), parameters={"model": "no_such_model"})
+    with pytest.raises(InferenceServerException, match="upper said: .*unexpected inference"):
+        asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE), parameters={"model": "upper"})
+    check(asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
+
+
+def test_a_model_calls_a_decoupled_model(server, module):
+    """Two streams at once, each 0 + 1 + 2 + 3."""
+    assert client(module, server).infer("sums_a_stream", number(module, 4)).as_numpy("OUT") == [12]
+
+
+def test_what_execute_raises_reaches_the_client(server, module):
+    """The text of the exception, or the error of the response; the model serves on."""
+    asked = client(module, server)
+    for _ in range(2):
+        with pytest.raises(InferenceServerException, match="zero is not wanted here"):
+            asked.infer("raises", number(module, 0))
+        with pytest.raises(InferenceServerException, match="this one is refused") as refused:
+            asked.infer("raises", number(module, 1))
+        assert refused.value.status() in ("503", "StatusCode.UNAVAILABLE")
+
+
+def test_metrics_of_a_model_are_shown(server):
+    """A counter and a gauge made in model.py stand at the metrics endpoint, until the model goes."""
+
+    def metrics():
+        with urllib.request.urlopen(f"http://{server.metrics}/metrics", timeout=WAIT_S) as answer:
+            return answer.read().decode().splitlines()
+
+    asked = client(tritonclient.http, server)
+    assert asked.infer("counts_itself", number(tritonclient.http, 7)).as_numpy("OUT") == [1]
+    assert asked.infer("counts_itself", number(tritonclient.http, 9)).as_numpy("OUT") == [2]
+    lines = metrics()
+    assert "# TYPE requests_seen_total counter" in lines
+    assert 'requests_seen_total{model="counts_itself"} 2' in lines
+    assert 'last_input{model="counts_itself"} 9' in lines
+    asked.unload_model("counts_itself")
+    deadline = time.monotonic() + WAIT_S
+    while any(line.startswith("requests_seen_total") for line in metrics()):
+        assert time.monotonic() < deadline, "the metrics of an unloaded model are still shown"
+        time.sleep(0.1)
+
+
+def test_a_model_controls_models(server):
+    """load_model, unload_model and is_model_ready of model.py."""
+    asked = client(tritonclient.http, server)
+    for what, ready in [(0, 1), (-1, 0), (1, 1)]:
+        assert asked.infer("controls", number(tritonclient.http, what)).as_numpy("OUT") == [ready]
+        assert asked.is_model_ready("upper") == bool(ready)
+
+
+def children(pid):
+    """Process ids of the stubs below `pid`, with the directory of the model that each serves."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                command = (entry / "cmdline").read_bytes().decode().split("\0")
+            except OSError:
+                continue
+            if parent == str(pid) and command[0].endswith("triton_python_backend_stub"):
+                found.append((int(entry.name), command))
+    return found
+
+
+def test_a_stub_that_is_killed_does_not_take_the_server_along(backend, tmp_path):
+    """Its requests fail with a reason or are served by a new stub; every other model serves."""
+    python_models.write(tmp_path)
+    running = start(backend, tmp_path, "--model-control-mode=explicit", "--load-model=add_sub", "--load-model=upper")
+    try:
+        asked = client(tritonclient.http, running)
+        check(asked.infer("add_sub", inputs_for(tritonclient.http, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
+        [stub] = [pid for pid, command in children(running.pid) if any("/add_sub/" in word for word in command)]
+        os.kill(stub, signal.SIGKILL)
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                answer = asked.infer("add_sub", inputs_for(tritonclient.http, SUM_AND_DIFFERENCE))
+                check(answer, SUM_AND_DIFFERENCE_OUTPUTS)
+                break
+            except InferenceServerException as error:
+                assert "stub" in str(error).lower() and time.monotonic() < deadline, error
+        texts = np.array([b"still here"], dtype=np.object_)
+        result = asked.infer("upper", inputs_for(tritonclient.http, {"IN": texts}))
+        assert [bytes(text) for text in result.as_numpy("OUT")] == [b"STILL HERE"]
+    finally:
+        running.stop()
+
+
+def test_loading_and_unloading_leaves_nothing_behind(server):
+    """The stub of an unloaded model ends, and the model comes back."""
+    asked = client(tritonclient.http, server)
+
+    def stubs():
+        return [pid for pid, command in children(server.pid) if any("/add_sub/" in word for word in command)]
+
+    for _ in range(3):
+        assert len(stubs()) == 1
+        asked.unload_model("add_sub")
+        deadline = time.monotonic() + WAIT_S
+        while stubs():
+            assert time.monotonic() < deadline, "the stub of an unloaded model still runs"
+            time.sleep(0.1)
+        asked.load_model("add_sub")
+        check(asked.infer("add_sub", inputs_for(tritonclient.http, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
