@@ -200,6 +200,11 @@ impl Sandbox {
         self.metrics.as_deref().expect("metrics are on")
     }
 
+    /// The server's process id, as a path of /proc has it.
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
+    }
+
     /// What the server has written to its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_else(|error| format!("(no log: {error})"))

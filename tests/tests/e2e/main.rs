@@ -12,4 +12,5 @@ mod ensembles;
 mod films;
 mod infer;
 mod observability;
+mod reloads;
 mod startup;
