@@ -21,9 +21,8 @@ fn status(server: &Sandbox, field: &str) -> u64 {
 /// How often the start of the library is mapped.
 fn mapped(server: &Sandbox, library: &str) -> usize {
     let maps = fs::read_to_string(format!("/proc/{}/maps", server.pid())).expect("it runs");
-    let starts = |line: &&str| {
-        line.ends_with(library) && line.split_whitespace().nth(2) == Some("00000000")
-    };
+    let starts =
+        |line: &&str| line.ends_with(library) && line.split_whitespace().nth(2) == Some("00000000");
     maps.lines().filter(starts).count()
 }
 
@@ -58,7 +57,10 @@ async fn two_hundred_rounds_leave_nothing_behind() {
         }
     }
     let (threads, memory) = (rest(&server).await, status(&server, "VmRSS:"));
-    eprintln!("after {SETTLED} and {ROUNDS} rounds: threads {} and {threads}, RSS {} and {memory} KiB", settled.0, settled.1);
+    eprintln!(
+        "after {SETTLED} and {ROUNDS} rounds: threads {} and {threads}, RSS {} and {memory} KiB",
+        settled.0, settled.1
+    );
     assert_eq!(threads, settled.0, "no thread stays");
     assert!(memory < settled.1 + TOLERANCE_KIB, "{} KiB, then {memory} KiB", settled.1);
     assert!(mapped(&server, "libtriton_tract.so") <= 1, "the library is mapped once");
