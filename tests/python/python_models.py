@@ -119,8 +119,9 @@ class TritonPythonModel:
         responses = []
         for request in requests:
             number = pb_utils.get_input_tensor_by_name(request, "IN")
-            asked = [pb_utils.InferenceRequest("count", requested_output_names=["OUT"], inputs=[number]) for _ in "ab"]
-            streams = await asyncio.gather(*(one.async_exec(decoupled=True) for one in asked))
+            count = {"model_name": "count", "requested_output_names": ["OUT"], "inputs": [number]}
+            asked = [pb_utils.InferenceRequest(**count).async_exec(decoupled=True) for _ in range(2)]
+            streams = await asyncio.gather(*asked)
             total = 0
             for stream in streams:
                 for answer in stream:
@@ -163,6 +164,9 @@ class TritonPythonModel:
             seen = np.array([self.seen.value()], np.int32)
             responses.append(pb_utils.InferenceResponse([pb_utils.Tensor("OUT", seen)]))
         return responses
+
+    def finalize(self):
+        del self.seen, self.last, self.families
 ''',
     ),
     # Loads (1), unloads (-1) or asks after (0) the model "upper"; answers whether it is ready.

@@ -29,6 +29,9 @@ const CONFIG: &str = r#"
     output [ { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }, { name: "MORE" data_type: TYPE_INT32 dims: [ 1 ] } ]
 "#;
 
+/// Held by tests that attach a registry of metrics: a process has one.
+static REGISTRY: Mutex<()> = Mutex::new(());
+
 /// Records what a client would get.
 #[derive(Clone, Debug, Default)]
 struct Replies(Arc<Mutex<Vec<Reply>>>);

@@ -1,6 +1,6 @@
 //! Custom metrics through the C API.
 
-use super::{calls::result, client::ParameterGuard};
+use super::{REGISTRY, calls::result, client::ParameterGuard};
 use crate::metrics;
 use hippocamp_backend_abi::*;
 use hippocamp_telemetry::{Metrics, MetricsOptions};
@@ -53,9 +53,9 @@ fn value(metric: *mut TRITONSERVER_Metric) -> Result<f64, String> {
     Ok(value)
 }
 
-// One test: the registry of a process is one.
 #[test]
 fn metrics_of_backends_are_shown_until_they_are_deleted() {
+    let _registry = REGISTRY.lock();
     let shown = Metrics::new(MetricsOptions::default());
     metrics::attach(shown.custom());
     let check = |error| result(error).unwrap();

@@ -1,7 +1,7 @@
 //! Model control by backends, traces, and the handle of the server itself.
 
 use super::{
-    CONFIG,
+    CONFIG, REGISTRY,
     calls::{object, result},
     client::{Fake, ParameterGuard},
     host, spec,
@@ -151,6 +151,7 @@ fn a_backend_reaches_the_server_that_is_attached_to_its_host() {
     });
     drop(host.load_model(spec(CONFIG)).unwrap());
     let fake: Arc<dyn Host> = Arc::new(Fake::default());
+    let _registry = REGISTRY.lock();
     host.attach(&fake, &Arc::new(CustomMetrics::default()));
     drop(host.load_model(spec(CONFIG)).unwrap());
     let ready = READY.lock().unwrap();
