@@ -3,6 +3,8 @@
 //! A backend takes part as a [`Subject`](suite::Subject): how its models are made, what goes in and
 //! what comes out.
 
+#[path = "conformance/decoupled.rs"]
+mod decoupled;
 #[path = "conformance/identity.rs"]
 mod identity;
 #[path = "conformance/suite.rs"]
@@ -66,12 +68,53 @@ macro_rules! conforms {
     };
 }
 
+/// Makes a test of every check of decoupled backends, for one of them and one way of loading it.
+macro_rules! streams {
+    ($subject:ident, $loading:ident) => {
+        use crate::{
+            decoupled::{self, $subject},
+            suite::Loading,
+        };
+
+        #[test]
+        fn sends_any_number_of_responses() {
+            decoupled::any_number_of_responses(&$subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn takes_the_next_request_before_the_last_response() {
+            decoupled::the_next_request_waits_for_no_response(&$subject(), Loading::$loading);
+        }
+
+        #[test]
+        fn answers_a_bad_request_with_an_error() {
+            decoupled::a_bad_request(&$subject(), Loading::$loading);
+        }
+    };
+}
+
 mod identity_linked_in {
     conforms!(identity, LinkedIn);
 }
 
 mod identity_shared_library {
     conforms!(identity, SharedLibrary);
+}
+
+mod repeat_linked_in {
+    streams!(repeat, LinkedIn);
+}
+
+mod repeat_shared_library {
+    streams!(repeat, SharedLibrary);
+}
+
+mod square_linked_in {
+    streams!(square, LinkedIn);
+}
+
+mod square_shared_library {
+    streams!(square, SharedLibrary);
 }
 
 mod tokenizer_linked_in {

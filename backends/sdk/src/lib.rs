@@ -46,6 +46,7 @@ mod log;
 mod raw;
 mod request;
 mod response;
+mod streams;
 
 pub use api::{Attributes, Backend, Instance, InstanceGroupHint, Model};
 pub use batch::Batch;
@@ -59,3 +60,4 @@ pub use input::Input;
 pub use log::{Level, log};
 pub use request::{Correlation, Request};
 pub use response::{Response, ResponseFactory};
+pub use streams::{ResponseStream, ResponseStreams};

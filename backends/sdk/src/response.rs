@@ -200,6 +200,14 @@ impl<'r> Response<'r> {
         self.send_with(abi::RESPONSE_COMPLETE_FINAL, Some(error))
     }
 
+    /// Sends an error in place of the outputs of a decoupled model; more responses will follow.
+    ///
+    /// # Errors
+    /// If the request has had its last response already, or its model is not decoupled.
+    pub fn fail_more(self, error: &Error) -> Result<(), Error> {
+        self.send_with(0, Some(error))
+    }
+
     fn send_with(self, flags: u32, error: Option<&Error>) -> Result<(), Error> {
         let object = error.map_or(ptr::null_mut(), error_object);
         let handle = self.handle;
@@ -255,16 +263,30 @@ impl ResponseFactory {
         Ok(unsafe { Response::new(response, Some(&self.finished)) })
     }
 
-    /// Ends the request without a further response.
+    /// Ends the request without a further response; nothing happens if it has had its last one.
     ///
     /// # Errors
-    /// If the request has had its last response already.
+    /// As the server says.
     pub fn finish(self) -> Result<(), Error> {
+        if self.finished.get() != Answer::Due {
+            return Ok(());
+        }
         self.finished.set(Answer::Success);
         // SAFETY: the factory is live as long as this value.
         check(unsafe {
             abi::TRITONBACKEND_ResponseFactorySendFlags(self.handle, abi::RESPONSE_COMPLETE_FINAL)
         })
+    }
+
+    /// Ends the request with an error; nothing happens if it has had its last response.
+    ///
+    /// # Errors
+    /// As the server says.
+    pub fn fail(self, error: &Error) -> Result<(), Error> {
+        if self.finished.get() != Answer::Due {
+            return Ok(());
+        }
+        self.response()?.fail(error)
     }
 
     /// Whether nobody waits for responses any more.

@@ -16,6 +16,8 @@ pub(crate) fn server(settings: &Settings) -> Arc<InferenceServer> {
         backend_config: settings.backend_config.clone(),
         builtin: vec![
             ("identity", backend!(hippocamp_identity::Identity)),
+            ("repeat", backend!(hippocamp_repeat::Repeat)),
+            ("square", backend!(hippocamp_square::Square)),
             ("tokenizer", backend!(hippocamp_tokenizer::Tokenizer)),
             ("tract", backend!(hippocamp_tract::Tract)),
             ("usearch", backend!(hippocamp_usearch::Usearch)),

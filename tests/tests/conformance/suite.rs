@@ -189,7 +189,7 @@ pub(crate) fn instances(subject: &Subject, loading: Loading) {
 }
 
 /// A host with one backend, and the directory of one model.
-struct Server {
+pub(crate) struct Server {
     host: BackendHost,
     directory: TempDir,
     backend: &'static str,
@@ -197,33 +197,47 @@ struct Server {
 }
 
 /// A loaded model.
-struct Model {
+pub(crate) struct Model {
     loaded: LoadedModel,
-    statistics: Arc<ModelStatistics>,
+    pub(crate) statistics: Arc<ModelStatistics>,
 }
 
 impl Server {
     fn new(subject: &Subject, loading: Loading) -> Self {
+        let server = Self::of(subject.backend, subject.table, subject.library, loading);
+        server.write(&subject.files);
+        Self { config: subject.config, ..server }
+    }
+
+    /// A host with this backend, and an empty directory for a model.
+    pub(crate) fn of(
+        backend: &'static str,
+        table: BackendTable,
+        library: &str,
+        loading: Loading,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let backends = directory.path().join("backends");
         if loading == Loading::SharedLibrary {
-            let place = backends.join(subject.backend);
+            let place = backends.join(backend);
             fs::create_dir_all(&place).unwrap();
-            symlink(build_result(subject.library), place.join(subject.library)).unwrap();
+            symlink(build_result(library), place.join(library)).unwrap();
         }
         let host = BackendHost::new(HostOptions {
             backend_directory: backends,
             backend_config: Vec::new(),
             builtin: match loading {
-                Loading::LinkedIn => vec![(subject.backend, subject.table)],
+                Loading::LinkedIn => vec![(backend, table)],
                 Loading::SharedLibrary => Vec::new(),
             },
             aliases: Vec::new(),
             clock: Arc::new(MonotonicClock),
         });
-        let server = Self { host, directory, backend: subject.backend, config: subject.config };
-        server.write(&subject.files);
-        server
+        Self { host, directory, backend, config: "" }
+    }
+
+    pub(crate) fn loaded_backends(&self) -> Vec<String> {
+        self.host.loaded_backends()
     }
 
     fn write(&self, files: &[(&str, Vec<u8>)]) {
@@ -242,7 +256,7 @@ impl Server {
         self.load_with(self.config)
     }
 
-    fn load_with(&self, config: &str) -> Result<Model, HostError> {
+    pub(crate) fn load_with(&self, config: &str) -> Result<Model, HostError> {
         let config = format!("name: \"m\" backend: \"{}\" {config}", self.backend);
         let statistics = Arc::new(ModelStatistics::new("m", 1, 8, false));
         let loaded = self.host.load_model(ModelSpec {
@@ -258,12 +272,12 @@ impl Server {
 }
 
 impl Model {
-    fn config(&self) -> ModelConfig {
+    pub(crate) fn config(&self) -> ModelConfig {
         let config = finish(self.loaded.config().clone(), self.loaded.preferred_instance_groups());
         ModelConfig::new(config).unwrap()
     }
 
-    fn instances(&self) -> Vec<Box<dyn ModelInstance>> {
+    pub(crate) fn instances(&self) -> Vec<Box<dyn ModelInstance>> {
         self.loaded.instances(&Arc::new(self.config())).unwrap()
     }
 }

@@ -6,6 +6,7 @@ mod bad_requests;
 mod batching;
 mod clients;
 mod control;
+mod decoupled;
 mod documentation;
 mod drain;
 mod ensembles;

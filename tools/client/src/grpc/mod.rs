@@ -7,7 +7,11 @@ use crate::{
     ServerMetadata,
 };
 use futures_core::Stream;
-use futures_util::{StreamExt, future::ready as ready_now};
+use futures_util::{
+    StreamExt,
+    future::{AbortHandle, ready as ready_now},
+    stream::abortable,
+};
 use hippocamp_proto::{
     health::{
         HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -179,7 +183,7 @@ impl GrpcClient {
         &self,
         requests: impl Stream<Item = InferRequest> + Send + 'static,
     ) -> Result<InferStream, Error> {
-        self.open_stream(Request::new(messages(requests))).await
+        self.open_stream(Request::new(requests)).await
     }
 
     /// Opens a stream that the first request to fail ends, with its status.
@@ -190,17 +194,23 @@ impl GrpcClient {
         &self,
         requests: impl Stream<Item = InferRequest> + Send + 'static,
     ) -> Result<InferStream, Error> {
-        let mut request = Request::new(messages(requests));
+        let mut request = Request::new(requests);
         request.metadata_mut().insert("triton_grpc_error", MetadataValue::from_static("true"));
         self.open_stream(request).await
     }
 
     async fn open_stream(
         &self,
-        request: Request<impl Stream<Item = proto::ModelInferRequest> + Send + 'static>,
+        request: Request<impl Stream<Item = InferRequest> + Send + 'static>,
     ) -> Result<InferStream, Error> {
+        let mut requests = None;
+        let request = request.map(|stream| {
+            let (stream, handle) = abortable(messages(stream));
+            requests = Some(Requests(handle));
+            stream
+        });
         let response = self.service().model_stream_infer(request).await?;
-        Ok(InferStream(response.into_inner()))
+        Ok(InferStream { _requests: requests, responses: response.into_inner() })
     }
 
     /// Every model of the repository, or those that are ready.
@@ -279,15 +289,31 @@ fn messages(
         .filter_map(ready_now)
 }
 
-/// The results of a stream, as they come.
+/// The results of a stream, as they come. Dropping it cancels the requests that are in flight.
 #[derive(Debug)]
-pub struct InferStream(Streaming<ModelStreamInferResponse>);
+pub struct InferStream {
+    /// Without an end of the requests the connection would keep the call.
+    _requests: Option<Requests>,
+    responses: Streaming<ModelStreamInferResponse>,
+}
+
+/// The requests of a stream; dropping it ends them.
+#[derive(Debug)]
+struct Requests(AbortHandle);
+
+impl Drop for Requests {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
 
 impl Stream for InferStream {
     type Item = Result<InferResult, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(ready!(self.0.poll_next_unpin(context)).map(|response| streamed(response?)))
+        Poll::Ready(
+            ready!(self.responses.poll_next_unpin(context)).map(|response| streamed(response?)),
+        )
     }
 }
 
