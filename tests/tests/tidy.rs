@@ -158,6 +158,15 @@ fn the_architecture_names_every_crate() {
     assert_no(&faults);
 }
 
+#[test]
+fn the_guide_to_backends_shows_the_example_whole() {
+    let read = |path| fs::read_to_string(workspace_root().join(path)).expect("it is there");
+    let example = read("backends/sdk/examples/scale.rs");
+    assert!(example.lines().count() < 80, "the example is to fit on a page");
+    let shown = format!("```rust\n{example}```\n");
+    assert!(read("docs/backends.md").contains(&shown), "docs/backends.md shows another example");
+}
+
 /// `cargo build` and `cargo test` share what they compile only if no dev-dependency asks for
 /// features that the build does without.
 #[test]

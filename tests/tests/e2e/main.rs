@@ -2,6 +2,7 @@
 //! once; a module for each thing a user can see. Recorded answers of Triton are replayed from
 //! tests/python; here stands what needs a server in a certain state.
 
+mod backends;
 mod bad_requests;
 mod batching;
 mod clients;
