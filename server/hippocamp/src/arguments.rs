@@ -6,13 +6,7 @@ use clap::Parser;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// Serves a model repository over the Triton / KServe v2 protocol (HTTP and gRPC).
-///
-/// A model repository is a directory of models: `<model>/config.pbtxt` and `<model>/<version>/...`.
-/// An ONNX model needs no configuration: `<model>/1/model.onnx` is enough.
-///
-/// Flags have the names and defaults of tritonserver's. Every flag can stand in hippocamp.toml under
-/// its own name (`http-port = 8000`); a flag on the command line wins.
+/// How to serve: the flags.
 #[derive(Clone, Debug, Default, Parser, Serialize, Deserialize)]
 #[command(version, max_term_width = 100)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]

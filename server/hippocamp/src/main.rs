@@ -1,12 +1,14 @@
-//! The binary: arguments -> validated settings -> build -> serve -> drain.
+//! The binary: arguments -> validated settings -> build -> serve -> drain; or a subcommand.
 
 #![forbid(unsafe_code)]
 
 mod arguments;
 mod build;
+mod command;
 mod endpoint;
 mod examples;
 mod flag;
+mod new_backend;
 mod serve;
 mod settings;
 
@@ -14,15 +16,24 @@ mod settings;
 use hippocamp_backend_host as _;
 
 use clap::Parser as _;
-use std::process::ExitCode;
+use command::{BackendCommand, Command, CommandLine};
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let arguments = arguments::Arguments::parse();
-    let served = settings::Settings::new(arguments).and_then(serve::run);
-    match served {
+    let CommandLine { command, serve } = CommandLine::parse();
+    let done = match command {
+        None => settings::Settings::new(serve).and_then(serve::run),
+        Some(Command::Backend(BackendCommand::New(wanted))) => {
+            new_backend::run(&wanted).and_then(|told| Ok(io::stdout().write_all(told.as_bytes())?))
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
