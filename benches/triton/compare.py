@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """Hippocamp beside the real tritonserver: CPU time per inference, start to ready, memory at rest.
 
-    .venv/bin/python benches/triton/compare.py [--rounds N] [--seconds S] [--concurrency N]
+    .venv/bin/python benches/triton/compare.py [--rounds N] [--seconds S] [--concurrency N] [--same-library BACKEND]
 
 Run `make build` first, and let nothing else use the machine. Every server serves the model `simple` (sum and difference
 of two [16] INT32 tensors) and stays up throughout; perf_analyzer asks one at a time, in turns, so that a change of the
 machine's mood falls on all of them alike. What counts is the CPU time of the server's processes over a window in
 the middle of the load, divided by the inferences that the server's own statistics counted in it: it depends little on
 what else runs and on how fast the client is. Prints Markdown.
+
+With --same-library, both servers load one and the same libtriton_<BACKEND>.so, so that only the servers differ; Hippocamp
+with the backend linked in stands beside them.
 """
 
 import argparse
@@ -66,7 +69,10 @@ def main() -> None:
         raise peer.PeerError("Triton's Python backend needs Python 3.11 or 3.12: use one of those")
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="compare-") as scratch:
-        subjects, left_out = candidates(pathlib.Path(scratch))
+        if options.same_library:
+            subjects, left_out = same_library(pathlib.Path(scratch), options.same_library), []
+        else:
+            subjects, left_out = candidates(pathlib.Path(scratch))
         for number in range(STARTS):
             for with_simple in (False, True):
                 for subject in turns(subjects, number):
@@ -74,7 +80,7 @@ def main() -> None:
         with contextlib.ExitStack() as running:
             servers = {subject.name: running.enter_context(subject.start(True)) for subject in subjects}
             for server in servers.values():
-                check_answer(server)
+                check_answer(server, options.same_library != "identity")
             for number in range(options.rounds):
                 for protocol in PROTOCOLS:
                     for subject in turns(subjects, number):
@@ -91,6 +97,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5, help="turns of each server on each protocol")
     parser.add_argument("--seconds", type=float, default=2.5, help="length of a measured window")
     parser.add_argument("--concurrency", type=int, default=16, help="requests in flight")
+    parser.add_argument("--same-library", choices=("identity", "tract"), help="the one library that both servers load")
     options = parser.parse_args()
     if options.rounds < 1 or options.concurrency < 1 or not 0.5 <= options.seconds <= 60:
         parser.error("rounds and concurrency must be at least 1, seconds between 0.5 and 60")
@@ -135,6 +142,37 @@ def candidates(scratch: pathlib.Path) -> tuple[list[Subject], list[str]]:
         note(str(error))
         return subjects[:-1], [f"{subjects[-1].name}: {str(error).partition('; its log')[0]}"]
     return subjects, []
+
+
+def same_library(scratch: pathlib.Path, backend: str) -> list[Subject]:
+    """Both servers with one library, and ours with the backend linked in. `simple` is its model in each."""
+    installation = peer.Installation()
+    models, empty, backends = (scratch / name for name in ("models", "empty", "backends"))
+    for directory in (models, empty, backends):
+        directory.mkdir()
+    shutil.copytree(GOLDEN_SIMPLE, models / "simple")
+    config = models / "simple" / "config.pbtxt"
+    text = config.read_text()
+    config.chmod(0o644)
+    config.write_text(re.sub(r'platform: "[^"]*"', f'backend: "{backend}"', text))
+    if f'backend: "{backend}"' not in config.read_text():
+        raise peer.PeerError(f"the golden configuration of simple names no platform:\n{text}")
+    peer.library_backend(backends, backend, BUILT / f"libtriton_{backend}.so")
+    binary = BUILT / "hippocamp"
+
+    def starter(binary: pathlib.Path, *flags: str, environment=None):
+        def start(with_simple: bool) -> peer.Server:
+            explicit = () if with_simple else ("--model-control-mode=explicit",)
+            return peer.Server(binary, models if with_simple else empty, *explicit, *flags, environment=environment)
+
+        return start
+
+    flag = f"--backend-directory={backends}"
+    return [
+        Subject("Hippocamp, the library", starter(binary, flag)),
+        Subject("tritonserver, the library", starter(installation.binary, flag, environment=installation.environment())),
+        Subject("Hippocamp, linked in", starter(binary)),
+    ]
 
 
 def turns(subjects: list[Subject], number: int) -> Iterator[Subject]:
@@ -204,8 +242,8 @@ def counts(server: peer.Server) -> tuple[int, int]:
     return model["inference_count"], model["inference_stats"]["fail"]["count"]
 
 
-def check_answer(server: peer.Server) -> None:
-    """What is measured is right."""
+def check_answer(server: peer.Server, adds: bool) -> None:
+    """What is measured is right: sum and difference if the model `adds`, else its inputs."""
     a, b = list(range(16)), [3] * 16
     inputs = [
         {"name": name, "shape": [1, 16], "datatype": "INT32", "data": data}
@@ -214,8 +252,8 @@ def check_answer(server: peer.Server) -> None:
     status, body = server.request("POST", "/v2/models/simple/infer", {"inputs": inputs})
     outputs = {output["name"]: output["data"] for output in body.get("outputs", [])}
     expected = {
-        "OUTPUT0": [x + y for x, y in zip(a, b, strict=True)],
-        "OUTPUT1": [x - y for x, y in zip(a, b, strict=True)],
+        "OUTPUT0": [x + y if adds else x for x, y in zip(a, b, strict=True)],
+        "OUTPUT1": [x - y if adds else y for x, y in zip(a, b, strict=True)],
     }
     if status != 200 or outputs != expected:
         raise peer.PeerError(f"simple answers wrong: status {status}, {body}")
@@ -227,10 +265,11 @@ def report(subjects: list[Subject], left_out: list[str], options: argparse.Names
     lines = [
         f"{machine()}; {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC. tritonserver 2.51 "
         "(nvidia-pytriton 0.7.0).",
-        f"`simple`, concurrency {options.concurrency}, perf_analyzer; {options.rounds} rounds in turns, windows of "
+        f"`simple`{f' by libtriton_{options.same_library}.so' if options.same_library else ''}, "
+        f"concurrency {options.concurrency}, perf_analyzer; {options.rounds} rounds in turns, windows of "
         f"{options.seconds:g} s, the whole run {took_s:.0f} s. Medians over the rounds.",
         "",
-        "| server | protocol | CPU µs per inference (lowest to highest) | Hippocamp takes | inferences/s |",
+        "| server | protocol | CPU µs per inference (lowest to highest) | the first row takes | inferences/s |",
         "|---|---|---|---|---|",
     ]
     for protocol in PROTOCOLS:
