@@ -90,6 +90,11 @@ macro_rules! streams {
         fn answers_a_bad_request_with_an_error() {
             decoupled::a_bad_request(&$subject(), Loading::$loading);
         }
+
+        #[test]
+        fn refuses_more_than_it_may_answer() {
+            decoupled::more_than_it_may(&$subject(), Loading::$loading);
+        }
     };
 }
 

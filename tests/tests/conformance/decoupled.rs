@@ -2,6 +2,10 @@
 //! after the batch has ended, and stop when nobody waits for them.
 
 use crate::suite::{Loading, Model, Server, tensor};
+use hippocamp_backend::{
+    Backend, BackendContext, Batch, Instance, InstanceContext, ModelContext, ResponseStreams,
+    as_bytes,
+};
 use hippocamp_backend_host::BackendTable;
 use hippocamp_types::{
     Clock, DataType, Error, ErrorCode, InferRequest, MonotonicClock, Reply, Responder,
@@ -18,6 +22,9 @@ use std::{
 
 /// Nothing here may hang.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// What an instance of `repeat` or `square` answers at a time.
+const MOST_REQUESTS: usize = 256;
 
 /// A decoupled backend under test. A model of it needs no configuration but its backend's name.
 pub(crate) struct Subject {
@@ -142,6 +149,88 @@ pub(crate) fn a_bad_request(subject: &Subject, loading: Loading) {
     let (good, client) = request((subject.inputs)(1));
     instances[0].execute(vec![good]);
     assert_eq!(client.next().0.unwrap().unwrap().outputs, (subject.outputs)(1)[0]);
+}
+
+/// One request more than an instance may answer at a time is refused, and waits for nobody.
+pub(crate) fn more_than_it_may(subject: &Subject, loading: Loading) {
+    let (_server, loaded) = load(subject, loading, subject.slow_config);
+    let mut instances = loaded.instances();
+    let mut clients = Vec::new();
+    for _ in 0..=MOST_REQUESTS {
+        let (request, client) = request((subject.slow)());
+        instances[0].execute(vec![request]);
+        clients.push(client);
+    }
+    let (response, last) = clients.pop().expect("the one too many").next();
+    let error = response.unwrap().unwrap_err();
+    assert!(last && error.code() == ErrorCode::Unavailable, "{error}");
+    assert!(error.message().contains("256 requests already"), "{error}");
+    for client in &clients {
+        client.cancel();
+    }
+    for client in &clients {
+        assert_eq!(client.next().0.unwrap().unwrap_err().code(), ErrorCode::Cancelled);
+    }
+}
+
+/// A backend whose responses end in a panic.
+pub(crate) struct Panics;
+
+pub(crate) struct PanickingInstance(ResponseStreams);
+
+impl Backend for Panics {
+    type Model = Self;
+
+    fn initialize(_: &BackendContext<'_>) -> Result<Self, Error> {
+        Ok(Self)
+    }
+
+    fn load(&self, _: &mut ModelContext<'_>) -> Result<Self, Error> {
+        Ok(Self)
+    }
+}
+
+impl hippocamp_backend::Model for Panics {
+    type Instance = PanickingInstance;
+
+    fn instance(&self, _: &InstanceContext<'_>) -> Result<PanickingInstance, Error> {
+        Ok(PanickingInstance(ResponseStreams::new(2)))
+    }
+}
+
+impl Instance for PanickingInstance {
+    fn execute(&mut self, batch: &Batch) -> Result<(), Error> {
+        batch.requests().iter().try_for_each(|request| {
+            let input = request.input("IN")?.values::<i32>()?.into_owned();
+            self.0.answer(request, move |stream| {
+                let mut response = stream.response()?;
+                response.output("OUT", DataType::Int32, &[1], as_bytes(&input))?;
+                response.send_more()?;
+                panic!("on purpose");
+            })
+        })
+    }
+}
+
+/// A panic beside the batch is an error of its request, behind the responses that were sent.
+#[test]
+fn a_panic_ends_its_request() {
+    let table = hippocamp_backend::backend!(Panics);
+    let server = Server::of("panics", table, "", Loading::LinkedIn);
+    let tensors = r#"input { name: "IN" data_type: TYPE_INT32 dims: [ 1 ] }
+        output { name: "OUT" data_type: TYPE_INT32 dims: [ 1 ] }
+        model_transaction_policy { decoupled: true }"#;
+    let loaded = server.load_with(tensors).unwrap();
+    let mut instances = loaded.instances();
+    for value in [1, 2] {
+        let (request, client) = request((square().inputs)(value));
+        instances[0].execute(vec![request]);
+        assert_eq!(client.next().0.unwrap().unwrap().outputs, (square().outputs)(value).remove(0));
+        let (response, last) = client.next();
+        let error = response.unwrap().unwrap_err();
+        assert!(last && error.code() == ErrorCode::Internal, "{error}");
+        assert!(error.message().contains("the backend panicked: on purpose"), "{error}");
+    }
 }
 
 /// The server and a model whose configuration says `more`, and no tensors.

@@ -2,11 +2,12 @@
 
 use crate::clients::{grpc, http, index, text, within_limit};
 use hippocamp_client::{InferInput, InferRequest};
-use hippocamp_tests::{Repository, Sandbox, Settings, server_binary};
+use hippocamp_tests::{Repository, Sandbox, Settings, server_binary, workspace_root};
 use std::{
     fs,
     os::unix::fs::symlink,
     path::{Path, PathBuf},
+    process::Command,
 };
 use tokio::task::JoinSet;
 
@@ -97,6 +98,30 @@ async fn requests_of_a_batch_get_their_own_rows() {
         });
     }
     requests.join_all().await;
+    server.stop();
+}
+
+/// The directories that `backend new` makes are those that a server is started with. (The crate itself
+/// is the example under another name, so its library takes the place of what would be built.)
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_backend_is_served_from_where_it_was_made() {
+    let scratch = tempfile::tempdir().expect("the temporary directory is writable");
+    let made = scratch.path().join("made");
+    let output = Command::new(server_binary())
+        .args(["backend", "new", "half", "--directory"])
+        .arg(&made)
+        .arg("--sdk")
+        .arg(workspace_root().join("backends/sdk"))
+        .output()
+        .expect("the server's binary can be executed");
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success() && told.contains("cargo build --release"), "{output:?}");
+    install(&made, "target/release/libtriton_half.so");
+    let server = Settings::new(&made.join("models"))
+        .option("--backend-directory", made.join("backends"))
+        .start()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    assert_scales(&server, "half", 0.5).await;
     server.stop();
 }
 
