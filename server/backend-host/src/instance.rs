@@ -3,7 +3,7 @@
 use crate::{
     entry::Entry,
     handles::{Handle, Object, c_string, tag},
-    in_flight::InFlight,
+    in_flight::{InFlight, Left},
     message::MessageObject,
     model::{Model, ModelObject},
     request::{LiveRequest, RequestObject},
@@ -237,14 +237,21 @@ impl ModelInstance for Instance {
 
 impl Drop for Instance {
     fn drop(&mut self) {
-        let held = self.in_flight.wait(self.patience);
-        if held > 0 {
+        let left = self.in_flight.wait(self.patience);
+        if let Left::Forgotten(requests) = left {
+            tracing::warn!(
+                instance = self.name,
+                requests,
+                "the backend did not delete its responses or factories of requests that were answered and released"
+            );
+        }
+        if let Left::Working(requests) = left {
             // Finalising an instance under a backend that works for it would crash the server:
             // it, its model and its library stay loaded.
             tracing::error!(
                 instance = self.name,
-                held,
-                "the backend did not give back its requests, responses and factories: the instance is not unloaded"
+                requests,
+                "the backend did not give back its requests: the instance is not unloaded"
             );
             for object in self.requests.iter() {
                 object.answer(&Error::unavailable(
@@ -255,7 +262,7 @@ impl Drop for Instance {
         }
         // SAFETY: not used after this; `drop` runs once.
         unsafe { ManuallyDrop::drop(&mut self.core) };
-        // SAFETY: as above; nothing is in flight, so no handle is used any more.
+        // SAFETY: as above; every request was released, so no handle of one is used any more.
         unsafe { ManuallyDrop::drop(&mut self.requests) };
         // SAFETY: as above; the instance is finalised.
         unsafe { ManuallyDrop::drop(&mut self.model) };

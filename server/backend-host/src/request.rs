@@ -119,6 +119,12 @@ impl RequestObject {
     }
 }
 
+impl Drop for LiveRequest {
+    fn drop(&mut self) {
+        self.context.released();
+    }
+}
+
 /// The error of whoever uses a request after its release.
 pub(crate) fn released() -> Error {
     Error::invalid("the request was released already")

@@ -33,7 +33,7 @@ pub(crate) struct RequestContext {
     responder: Responder,
     /// Responses of which the backend has reported statistics.
     reported: AtomicU64,
-    _ticket: Ticket,
+    ticket: Ticket,
 }
 
 /// Which outputs of the configuration a request wants, as indexes in the configuration's order.
@@ -112,7 +112,7 @@ impl RequestContext {
         responder: Responder,
         ticket: Ticket,
     ) -> Self {
-        Self { model, id, wanted, responder, reported: AtomicU64::new(0), _ticket: ticket }
+        Self { model, id, wanted, responder, reported: AtomicU64::new(0), ticket }
     }
 
     /// The model that the request is for.
@@ -134,8 +134,16 @@ impl RequestContext {
         self.responder.is_cancelled()
     }
 
+    /// Answers with an error, if there is no last answer yet.
     pub(crate) fn fail(&self, error: Error) {
-        self.responder.fail(error);
+        if self.responder.send(Err(error), true).is_ok() {
+            self.ticket.step();
+        }
+    }
+
+    /// The backend has released the request.
+    pub(crate) fn released(&self) {
+        self.ticket.step();
     }
 
     /// Ends the request without a further response.
@@ -143,7 +151,9 @@ impl RequestContext {
         if !self.model.config.decoupled {
             return Err(self.one_response());
         }
-        self.responder.finish().map_err(|_finished| self.finished())
+        self.responder.finish().map_err(|_finished| self.finished())?;
+        self.ticket.step();
+        Ok(())
     }
 
     /// Sends one response; a model that is not decoupled sends exactly one, its last.
@@ -151,7 +161,11 @@ impl RequestContext {
         if !last && !self.model.config.decoupled {
             return Err(self.one_response());
         }
-        self.responder.send(response, last).map_err(|_finished| self.finished())
+        self.responder.send(response, last).map_err(|_finished| self.finished())?;
+        if last {
+            self.ticket.step();
+        }
+        Ok(())
     }
 
     fn one_response(&self) -> Error {

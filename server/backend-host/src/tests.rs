@@ -2,6 +2,7 @@
 
 mod calls;
 mod client;
+mod fake;
 mod hostile;
 mod inference;
 mod life_cycle;

@@ -257,6 +257,27 @@ fn requests_that_never_come_back_are_answered_when_the_model_goes() {
 }
 
 #[test]
+fn a_factory_that_is_forgotten_keeps_no_instance_loaded() {
+    static FINALIZED: Mutex<u32> = Mutex::new(0);
+    unsafe extern "C" fn finalize(_: *mut TRITONBACKEND_ModelInstance) -> *mut TRITONSERVER_Error {
+        *FINALIZED.lock().unwrap() += 1;
+        object(Ok(()))
+    }
+    behaviour!(Forgets, |requests| requests.iter().try_for_each(|&request| {
+        factory(request)?;
+        answer(request)?;
+        release(request)
+    }));
+    let table = BackendTable { model_instance_finalize: Some(finalize), ..table::<Forgets>() };
+    let (mut instance, _) = instance(table, CONFIG);
+    let (batch, replies) = requests(2);
+    instance.execute(batch);
+    assert!(replies.iter().all(|replies| replies.only().is_ok()));
+    drop(instance);
+    assert_eq!(*FINALIZED.lock().unwrap(), 1);
+}
+
+#[test]
 fn a_factory_outlives_its_request_and_its_batch() {
     static THREADS: Mutex<Vec<thread::JoinHandle<()>>> = Mutex::new(Vec::new());
     behaviour!(Decoupled, |requests| requests.iter().try_for_each(|&request| {

@@ -2,7 +2,8 @@
 
 use super::{
     calls::result,
-    client::{Client, Fake, Memory, Seen, add_input, append, infer},
+    client::{Client, Memory, Seen, add_input, append, infer},
+    fake::Fake,
 };
 use crate::{handles::Handle, server::ServerObject};
 use hippocamp_backend_abi::*;

@@ -3,7 +3,8 @@
 use super::{
     CONFIG, REGISTRY,
     calls::{object, result},
-    client::{Fake, ParameterGuard},
+    client::ParameterGuard,
+    fake::Fake,
     host, spec,
 };
 use crate::{BackendTable, handles::Handle, server::ServerObject};
