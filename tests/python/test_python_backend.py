@@ -218,7 +218,8 @@ def test_a_stub_that_is_killed_does_not_take_the_server_along(backend, tmp_path)
         asked.load_model("add_sub")
         check(asked.infer("add_sub", sums), SUM_AND_DIFFERENCE_OUTPUTS)
     finally:
-        running.stop()
+        status = running.stop()
+    assert status == 0, f"unclean end; its log:\n{running.log()}"
 
 
 def test_loading_and_unloading_leaves_nothing_behind(server):

@@ -13,7 +13,8 @@ use hippocamp_backend_abi::{
 };
 use hippocamp_config::OutputConfig;
 use hippocamp_types::{
-    DataType, Error, ErrorCode, InferResponse, Parameter, Parameters, Responder, Shape, Tensor,
+    AlreadyFinished, DataType, Error, ErrorCode, InferResponse, Parameter, Parameters, Responder,
+    Shape, Tensor,
 };
 use std::{
     ffi::{CStr, c_void},
@@ -30,7 +31,8 @@ pub(crate) struct RequestContext {
     model: Arc<ServingModel>,
     id: String,
     wanted: Wanted,
-    responder: Responder,
+    /// Gone with the last answer, so that nothing waits for a backend to forget its factories.
+    responder: Mutex<Option<Responder>>,
     /// Responses of which the backend has reported statistics.
     reported: AtomicU64,
     ticket: Ticket,
@@ -112,6 +114,7 @@ impl RequestContext {
         responder: Responder,
         ticket: Ticket,
     ) -> Self {
+        let responder = Mutex::new(Some(responder));
         Self { model, id, wanted, responder, reported: AtomicU64::new(0), ticket }
     }
 
@@ -131,14 +134,35 @@ impl RequestContext {
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {
-        self.responder.is_cancelled()
+        self.responder().is_some_and(|responder| responder.is_cancelled())
     }
 
     /// Answers with an error, if there is no last answer yet.
     pub(crate) fn fail(&self, error: Error) {
-        if self.responder.send(Err(error), true).is_ok() {
-            self.ticket.step();
+        if self.reply(|responder| responder.send(Err(error), true)).is_ok() {
+            self.end();
         }
+    }
+
+    /// Lets `send` answer, if the last answer has not left.
+    fn reply(
+        &self,
+        send: impl FnOnce(&Responder) -> Result<(), AlreadyFinished>,
+    ) -> Result<(), AlreadyFinished> {
+        send(&self.responder().ok_or(AlreadyFinished)?)
+    }
+
+    /// The last answer has left.
+    fn end(&self) {
+        let responder = self.responder.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Not under the lock: it may call a backend that made the request.
+        drop(responder);
+        self.ticket.step();
+    }
+
+    /// A handle of its own: no lock is held while an answer leaves.
+    fn responder(&self) -> Option<Responder> {
+        self.responder.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The backend has released the request.
@@ -151,8 +175,8 @@ impl RequestContext {
         if !self.model.config.decoupled {
             return Err(self.one_response());
         }
-        self.responder.finish().map_err(|_finished| self.finished())?;
-        self.ticket.step();
+        self.reply(Responder::finish).map_err(|_finished| self.finished())?;
+        self.end();
         Ok(())
     }
 
@@ -161,9 +185,10 @@ impl RequestContext {
         if !last && !self.model.config.decoupled {
             return Err(self.one_response());
         }
-        self.responder.send(response, last).map_err(|_finished| self.finished())?;
+        self.reply(|responder| responder.send(response, last))
+            .map_err(|_finished| self.finished())?;
         if last {
-            self.ticket.step();
+            self.end();
         }
         Ok(())
     }
