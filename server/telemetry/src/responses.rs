@@ -78,8 +78,14 @@ impl Responses {
         let report = &mut places[place];
         let whole = end.since(start);
         match error {
-            Some(ErrorCode::Cancelled) => return Ok(add(&mut report.cancel, whole)),
-            None if output_start.is_none() => return Ok(add(&mut report.empty_response, whole)),
+            Some(ErrorCode::Cancelled) => {
+                add(&mut report.cancel, whole);
+                return Ok(());
+            }
+            None if output_start.is_none() => {
+                add(&mut report.empty_response, whole);
+                return Ok(());
+            }
             None => add(&mut report.success, whole),
             Some(_) => add(&mut report.fail, whole),
         }
