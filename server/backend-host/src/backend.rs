@@ -19,7 +19,7 @@ use std::{
     ptr,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
-        atomic::{AtomicPtr, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
     },
 };
 
@@ -38,6 +38,7 @@ pub(crate) struct BackendObject {
 #[derive(Debug, Default)]
 pub(crate) struct AttributeObject {
     pub(crate) preferred_groups: Mutex<Vec<proto::ModelInstanceGroup>>,
+    pub(crate) parallel_instances: AtomicBool,
 }
 
 impl Object for BackendObject {
@@ -69,6 +70,8 @@ pub(crate) struct Backend {
     pub(crate) object: Arc<Handle<BackendObject>>,
     pub(crate) entry: Entry,
     pub(crate) preferred_groups: Vec<proto::ModelInstanceGroup>,
+    /// Instances of a model may be initialised at the same time.
+    pub(crate) parallel_instances: bool,
     /// Told when the backend is gone; set once it is in the registry.
     pub(crate) registration: OnceLock<Registration>,
     /// Closed after `Finalize`; `None` for a built-in backend.
@@ -97,6 +100,7 @@ impl Backend {
             object,
             entry,
             preferred_groups: Vec::new(),
+            parallel_instances: false,
             registration: OnceLock::new(),
             library,
         };
@@ -105,6 +109,7 @@ impl Backend {
         entry
             .attributes(backend.object.as_raw(), attributes.as_raw())
             .map_err(HostError::Backend)?;
+        backend.parallel_instances = attributes.parallel_instances.load(Ordering::Relaxed);
         backend.preferred_groups = std::mem::take(
             &mut *attributes.preferred_groups.lock().unwrap_or_else(PoisonError::into_inner),
         );

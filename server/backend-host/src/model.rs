@@ -22,6 +22,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicPtr, Ordering},
     },
+    thread,
     time::Duration,
 };
 
@@ -194,20 +195,55 @@ impl LoadedModel {
             Arc::clone(&model.statistics),
             Arc::clone(&model.clock),
         ));
+        let groups = config.instance_groups.iter().enumerate();
+        let wanted: Vec<InstanceSetting> = groups
+            .flat_map(|(index, group)| settings(group, config.raw.instance_group.get(index)))
+            .collect();
+        let passive: Vec<bool> = wanted.iter().map(|setting| setting.passive).collect();
+        let cores = start_all(model, wanted, &serving).map_err(HostError::Backend)?;
         let mut instances: Vec<Box<dyn ModelInstance>> = Vec::new();
-        for (index, group) in config.instance_groups.iter().enumerate() {
-            for setting in settings(group, config.raw.instance_group.get(index)) {
-                let core = InstanceCore::start(model, setting, Arc::clone(&serving))
-                    .map_err(HostError::Backend)?;
-                if group.passive {
-                    model.passive.lock().unwrap_or_else(PoisonError::into_inner).push(core);
-                } else {
-                    instances.push(Box::new(Instance::new(core, Arc::clone(model))));
-                }
+        for (core, passive) in cores.into_iter().zip(passive) {
+            if passive {
+                model.passive.lock().unwrap_or_else(PoisonError::into_inner).push(core);
+            } else {
+                instances.push(Box::new(Instance::new(core, Arc::clone(model))));
             }
         }
         Ok(instances)
     }
+}
+
+/// Initialises instances, in their order; as many at a time as there are cores where the backend
+/// allows it, else one after the other. With one that fails, those that did not are finalised.
+fn start_all(
+    model: &Arc<Model>,
+    wanted: Vec<InstanceSetting>,
+    serving: &Arc<ServingModel>,
+) -> Result<Vec<InstanceCore>, Error> {
+    let start = |setting| InstanceCore::start(model, setting, Arc::clone(serving));
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    if !model.backend.parallel_instances || threads == 1 || wanted.len() < 2 {
+        return wanted.into_iter().map(start).collect();
+    }
+    let mut cores = Vec::with_capacity(wanted.len());
+    let mut wanted = wanted.into_iter().peekable();
+    while wanted.peek().is_some() {
+        let some: Vec<_> = wanted.by_ref().take(threads).collect();
+        let started: Vec<Result<_, Error>> = thread::scope(|scope| {
+            let start = &start;
+            let started: Vec<_> =
+                some.into_iter().map(|setting| scope.spawn(move || start(setting))).collect();
+            let panicked = || Error::internal("an instance panicked while it was initialised");
+            started
+                .into_iter()
+                .map(|thread| thread.join().unwrap_or_else(|_panic| Err(panicked())))
+                .collect()
+        });
+        for core in started {
+            cores.push(core?);
+        }
+    }
+    Ok(cores)
 }
 
 /// The instances of one group: `count`, or `count` on each device of a GPU group.

@@ -14,7 +14,7 @@ use hippocamp_proto::inference::{ModelInstanceGroup, model_instance_group::Kind}
 use hippocamp_types::Error;
 use std::{
     ffi::{c_char, c_void},
-    sync::PoisonError,
+    sync::{PoisonError, atomic::Ordering},
 };
 
 /// Bound of the devices of one preferred instance group.
@@ -160,7 +160,10 @@ unsafe extern "C" fn TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoading(
     attributes: Arg<AttributeObject>,
-    _enabled: bool,
+    enabled: bool,
 ) -> *mut TRITONSERVER_Error {
-    guard(|| attributes.get().map(drop))
+    guard(|| {
+        attributes.get()?.parallel_instances.store(enabled, Ordering::Relaxed);
+        Ok(())
+    })
 }

@@ -237,3 +237,72 @@ fn an_alias_is_served_where_there_is_no_backend_of_that_name() {
     assert_eq!(host.loaded_backends(), ["test"]);
     drop(loaded);
 }
+
+/// A backend that says whether its instances may be initialised at once, and counts how many are.
+mod together {
+    use super::*;
+    use std::{
+        sync::{
+            Condvar,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
+
+    pub(super) static ALLOWED: AtomicBool = AtomicBool::new(false);
+    /// Instances inside, and the most there were.
+    pub(super) static INSIDE: Mutex<(usize, usize)> = Mutex::new((0, 0));
+    static CHANGED: Condvar = Condvar::new();
+
+    pub(super) unsafe extern "C" fn attributes(
+        _: *mut TRITONBACKEND_Backend,
+        attributes: *mut TRITONBACKEND_BackendAttribute,
+    ) -> *mut TRITONSERVER_Error {
+        let allowed = ALLOWED.load(Ordering::Relaxed);
+        // SAFETY: live attributes.
+        unsafe {
+            TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoading(attributes, allowed)
+        }
+    }
+
+    /// Waits for another instance, but only for as long as one that is loaded alone may take.
+    pub(super) unsafe extern "C" fn initialize(
+        _: *mut TRITONBACKEND_ModelInstance,
+    ) -> *mut TRITONSERVER_Error {
+        let limit =
+            Duration::from_millis(if ALLOWED.load(Ordering::Relaxed) { 10_000 } else { 20 });
+        let mut inside = INSIDE.lock().unwrap();
+        inside.0 += 1;
+        inside.1 = inside.1.max(inside.0);
+        CHANGED.notify_all();
+        let (mut inside, _) =
+            CHANGED.wait_timeout_while(inside, limit, |inside| inside.1 < 2).unwrap();
+        inside.0 -= 1;
+        object(Ok(()))
+    }
+}
+
+#[test]
+fn instances_are_initialised_together_where_the_backend_allows_it() {
+    use std::sync::atomic::Ordering;
+    let table = BackendTable {
+        get_backend_attribute: Some(together::attributes),
+        model_instance_initialize: Some(together::initialize),
+        model_instance_execute: Some(never),
+        ..BackendTable::default()
+    };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    for (allowed, expect) in [(false, 1), (true, cores.min(2))] {
+        together::ALLOWED.store(allowed, Ordering::Relaxed);
+        *together::INSIDE.lock().unwrap() = (0, if cores == 1 && allowed { 2 } else { 0 });
+        let config =
+            format!("{CONFIG} instance_group [ {{ name: \"g\" count: 3 kind: KIND_CPU }} ]");
+        let loaded = host(table).load_model(spec(&config)).unwrap();
+        let instances = loaded.instances(&validated(&loaded)).unwrap();
+        let names: Vec<_> = instances.iter().map(|instance| instance.name().to_owned()).collect();
+        assert_eq!(names, ["g_0", "g_1", "g_2"], "in order, however they were made");
+        if cores > 1 {
+            assert_eq!(together::INSIDE.lock().unwrap().1, expect, "allowed: {allowed}");
+        }
+    }
+}
