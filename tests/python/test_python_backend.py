@@ -1,10 +1,13 @@
 """NVIDIA's Python backend, unmodified, serves model.py models here: both protocols, streams, calls to other models,
-metrics, model control, and what goes wrong. Installs the backend once, as benches/triton does."""
+metrics, model control, and what goes wrong. `hippocamp backend install python` installs it, for the Python that
+benches/triton has with numpy 1; no environment variable is set for it."""
 
 import os
 import pathlib
 import queue
+import shutil
 import signal
+import subprocess
 import sys
 import time
 import urllib.request
@@ -14,12 +17,12 @@ import pytest
 import python_models
 import tritonclient.grpc
 import tritonclient.http
-from hippocamp_server import ROOT, Server
+from hippocamp_server import ROOT, Server, binary
 from tensors import SUM_AND_DIFFERENCE, check, inputs_for
 from tritonclient.utils import InferenceServerException
 
 sys.path.append(str(ROOT / "benches" / "triton"))
-from peer import Installation  # noqa: E402 - the directory is no package
+from peer import CACHE, INSTALL_S, Installation  # noqa: E402 - the directory is no package
 
 WAIT_S = 30
 SUM_AND_DIFFERENCE_OUTPUTS = {
@@ -28,27 +31,38 @@ SUM_AND_DIFFERENCE_OUTPUTS = {
 }
 
 
+def install(directory, python):
+    """Runs `hippocamp backend install python` into the backend directory `directory`; what it says."""
+    command = [binary(), "backend", "install", "python", f"--backend-directory={directory}", f"--python={python}"]
+    done = subprocess.run(command, env=plain_environment(), capture_output=True, text=True, timeout=INSTALL_S)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def plain_environment():
+    """This environment without what would lead to a Python or to libraries."""
+    left_out = ("PYTHON", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CONDA")
+    return {key: value for key, value in os.environ.items() if not key.startswith(left_out)}
+
+
 @pytest.fixture(scope="session")
-def backend(tmp_path_factory):
-    """A backend directory with the Python backend, and the environment that it needs."""
-    installation = Installation()
+def python():
+    """A Python with numpy 1."""
+    Installation()
+    return CACHE / "venv" / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def backend(python, tmp_path_factory):
+    """A backend directory with the Python backend."""
     directory = tmp_path_factory.mktemp("backends")
-    installation.python_backend(directory)
-    environment = installation.environment()
-    # The backend's libraries without NVIDIA's server: nobody may need it.
-    libraries = tmp_path_factory.mktemp("libraries")
-    paths = environment["LD_LIBRARY_PATH"].split(":")
-    for path in pathlib.Path(paths[0]).iterdir():
-        if not path.name.startswith("libtritonserver"):
-            (libraries / path.name).symlink_to(path)
-    environment["LD_LIBRARY_PATH"] = ":".join([str(libraries), *paths[1:]])
-    return directory, environment
+    assert "files written: 15," in install(directory, python)
+    return directory
 
 
 def start(backend, repository, *arguments):
     """A server with the Python backend over `repository`."""
-    directory, environment = backend
-    return Server(repository, f"--backend-directory={directory}", *arguments, environment=environment)
+    return Server(repository, f"--backend-directory={backend}", *arguments, environment=plain_environment())
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +106,34 @@ def test_nvidias_server_is_not_loaded(server):
     assert "libtriton_python.so" in maps
     mapped = [line for line in maps.splitlines() if "libtritonserver" in line]
     assert mapped and all("/hippocamp-library-" in line for line in mapped), mapped
+
+
+def test_no_environment_variable_is_needed(server, backend):
+    """The server finds the backend's libraries beside it, and the stub finds them, its Python and its packages."""
+    names = [entry.split(b"=")[0] for entry in pathlib.Path(f"/proc/{server.pid}/environ").read_bytes().split(b"\0")]
+    assert b"LD_LIBRARY_PATH" not in names
+    stub = children(server.pid)[0][0]
+    for pid, library in [(server.pid, "libarchive-"), (server.pid, "libcudart-"), (stub, "libcudart-")]:
+        mapped = [line for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines() if library in line]
+        assert mapped and all(f"{backend}/python/{library}" in line for line in mapped), (library, mapped)
+
+
+def test_installing_again_repairs_what_was_changed(backend, python, tmp_path):
+    """Nothing is written where all is right; a file that is not is taken from the wheel again."""
+    copy = shutil.copytree(backend, tmp_path / "backends")
+    assert "files written: 0, left as they were: 15" in install(copy, python)
+    changed = copy / "python" / "triton_python_backend_utils.py"
+    right = changed.read_bytes()
+    changed.write_bytes(right + b"# changed")
+    assert "files written: 1, left as they were: 14" in install(copy, python)
+    assert changed.read_bytes() == right
+    (copy / "python" / "triton_python_backend_stub").unlink()
+    assert "files written: 1, left as they were: 14" in install(copy, python)
+    before, after = (
+        {path.name: path.read_bytes() for path in (directory / "python").iterdir() if path.is_file()}
+        for directory in (backend, copy)
+    )
+    assert after == before
 
 
 def test_strings(server, module):
@@ -193,7 +235,7 @@ def children(pid):
                 command = (entry / "cmdline").read_bytes().decode().split("\0")
             except OSError:
                 continue
-            if parent == str(pid) and command[0].endswith("triton_python_backend_stub"):
+            if parent == str(pid) and pathlib.Path(command[0]).name.startswith("triton_python_backend_stub"):
                 found.append((int(entry.name), command))
     return found
 

@@ -1,6 +1,6 @@
 //! The command line as a whole: without a subcommand the binary serves.
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, settings::DEFAULT_BACKEND_DIRECTORY};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -25,7 +25,7 @@ pub(crate) struct CommandLine {
 /// What the binary does beside serving.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Write backends
+    /// Write backends, and install those of others
     #[command(subcommand)]
     Backend(BackendCommand),
 }
@@ -35,6 +35,42 @@ pub(crate) enum Command {
 pub(crate) enum BackendCommand {
     /// Make a crate for a backend in Rust, with a model of it: it builds, tests and serves
     New(NewBackend),
+    /// Install a backend that others publish
+    #[command(subcommand)]
+    Install(Installable),
+}
+
+/// Backends that others publish.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Installable {
+    /// Install NVIDIA's Python backend, which serves model.py models
+    #[command(after_help = PYTHON_EXAMPLE)]
+    Python(InstallPython),
+}
+
+const PYTHON_EXAMPLE: &str = "\
+Example:
+  python3 -m venv env && env/bin/pip install 'numpy<2'
+  hippocamp backend install python --backend-directory backends --python env/bin/python
+  hippocamp --backend-directory backends --model-repository models
+
+It is taken unmodified from the wheel nvidia-pytriton 0.7.0 (55 MB), for Linux on x86-64 with glibc \
+2.35 or later; pip downloads it. Every file is checked by its SHA-256, and files that are right are left alone.";
+
+/// Where NVIDIA's Python backend goes, and for which Python.
+#[derive(Debug, Args)]
+pub(crate) struct InstallPython {
+    /// Directory of backends, which gets the directory "python"
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_BACKEND_DIRECTORY)]
+    pub(crate) backend_directory: PathBuf,
+
+    /// The Python that is to run the models, with their packages; one of a virtual environment, too
+    #[arg(long, value_name = "PROGRAM", default_value = "python3")]
+    pub(crate) python: PathBuf,
+
+    /// The wheel, where it is on this machine already [default: pip downloads it]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) wheel: Option<PathBuf>,
 }
 
 /// A backend that is to be made.

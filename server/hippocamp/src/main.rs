@@ -8,6 +8,7 @@ mod command;
 mod endpoint;
 mod examples;
 mod flag;
+mod install_python;
 mod new_backend;
 mod serve;
 mod settings;
@@ -16,7 +17,7 @@ mod settings;
 use hippocamp_backend_host as _;
 
 use clap::Parser as _;
-use command::{BackendCommand, Command, CommandLine};
+use command::{BackendCommand, Command, CommandLine, Installable};
 use std::{
     io::{self, Write as _},
     process::ExitCode,
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
     let done = match command {
         None => settings::Settings::new(serve).and_then(serve::run),
         Some(Command::Backend(BackendCommand::New(wanted))) => {
-            new_backend::run(&wanted).and_then(|told| Ok(io::stdout().write_all(told.as_bytes())?))
+            new_backend::run(&wanted).and_then(|told| tell(&told))
+        }
+        Some(Command::Backend(BackendCommand::Install(Installable::Python(wanted)))) => {
+            install_python::run(&wanted).and_then(|told| tell(&told))
         }
     };
     match done {
@@ -42,4 +46,8 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn tell(text: &str) -> anyhow::Result<()> {
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }

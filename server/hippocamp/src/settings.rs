@@ -20,6 +20,9 @@ use std::{
     time::Duration,
 };
 
+/// Where backends are looked for if no flag says where; as in Triton.
+pub(crate) const DEFAULT_BACKEND_DIRECTORY: &str = "/opt/tritonserver/backends";
+
 /// The settings file that is read if it is there and no other is named.
 const DEFAULT_FILE: &str = "hippocamp.toml";
 
@@ -110,7 +113,7 @@ impl Settings {
             },
             backend_directory: given
                 .backend_directory
-                .unwrap_or_else(|| PathBuf::from("/opt/tritonserver/backends")),
+                .unwrap_or_else(|| PathBuf::from(DEFAULT_BACKEND_DIRECTORY)),
             backend_config,
             exit_on_error: given.exit_on_error.unwrap_or(true),
             exit_timeout: Duration::from_secs(given.exit_timeout_secs.unwrap_or(30)),
