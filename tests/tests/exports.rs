@@ -2,8 +2,8 @@
 //! neither anything else.
 
 use hippocamp_backend_host::exported_symbols;
-use hippocamp_tests::server_binary;
-use std::{path::Path, process::Command};
+use hippocamp_tests::{server_binary, workspace_root};
+use std::{fs, path::Path, process::Command};
 
 /// Names that a binary defines for others, ascending.
 fn exports(binary: &Path) -> Vec<String> {
@@ -57,4 +57,22 @@ fn a_plugin_exports_the_entry_points_only() {
         names.retain(|name| !name.starts_with("cxxbridge1$"));
         assert_eq!(names, expect, "{library}");
     }
+}
+
+/// Called by the host's own tests, by the C backend, or by the SDK, whose every call the conformance suite makes.
+#[test]
+fn every_host_function_is_called_by_a_test() {
+    let root = workspace_root();
+    let mut sources = fs::read_to_string(root.join("tests/data/c_backend.c")).expect("it is there");
+    for directory in ["server/backend-host/src/tests", "backends/sdk/src"] {
+        for file in fs::read_dir(root.join(directory)).expect("it is there") {
+            let path = file.expect("it can be listed").path();
+            if path.is_file() {
+                sources += &fs::read_to_string(path).expect("it can be read");
+            }
+        }
+    }
+    let missing: Vec<_> =
+        exported_symbols().iter().filter(|name| !sources.contains(&format!("{name}("))).collect();
+    assert!(missing.is_empty(), "no test calls {missing:?}");
 }

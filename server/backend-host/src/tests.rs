@@ -3,6 +3,7 @@
 mod calls;
 mod client;
 mod fake;
+mod getters;
 mod hostile;
 mod inference;
 mod life_cycle;
