@@ -6,6 +6,7 @@
 
 use hippocamp_backend::{
     Backend, BackendContext, Batch, Error, Instance, InstanceContext, Model, ModelContext, Request,
+    config::{list, text},
 };
 use serde_json::Value;
 
@@ -109,9 +110,7 @@ struct Tensor<'a> {
 }
 
 fn tensors<'a>(config: &'a Value, key: &str) -> Vec<Tensor<'a>> {
-    let tensors = config[key].as_array().map(Vec::as_slice).unwrap_or_default();
-    let text = |tensor: &'a Value, key: &str| tensor[key].as_str().unwrap_or_default();
-    tensors
+    list(config, key)
         .iter()
         .map(|tensor| Tensor { name: text(tensor, "name"), datatype: text(tensor, "data_type") })
         .collect()

@@ -1,7 +1,10 @@
 //! The one shape that a configuration of a repeat model may have: completed where it is left out,
 //! refused where it is another. Pure.
 
-use hippocamp_backend::Error;
+use hippocamp_backend::{
+    Error,
+    config::{list, sizes},
+};
 use serde_json::{Value, json};
 
 const INPUTS: [Tensor; 3] =
@@ -67,7 +70,7 @@ fn tensors_fault(kind: &str, tensors: &[Value], expected: &[Tensor]) -> Option<S
                 tensor["data_type"].as_str().unwrap_or("none")
             ));
         }
-        let dims = dims(tensor);
+        let dims = sizes(tensor, "dims");
         let fits = match name {
             "IN" | "DELAY" => dims.len() == 1,
             _ => dims == [1],
@@ -77,16 +80,6 @@ fn tensors_fault(kind: &str, tensors: &[Value], expected: &[Tensor]) -> Option<S
             format!("expected {name} shape to be {shape}, got {dims:?}")
         })
     })
-}
-
-fn list<'a>(config: &'a Value, key: &str) -> &'a [Value] {
-    config[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-/// Protobuf's JSON has 64-bit integers as strings.
-fn dims(tensor: &Value) -> Vec<i64> {
-    let number = |dim: &Value| dim.as_i64().or_else(|| dim.as_str()?.parse().ok());
-    tensor["dims"].as_array().into_iter().flatten().filter_map(number).collect()
 }
 
 #[cfg(test)]

@@ -36,6 +36,7 @@
 
 mod api;
 mod batch;
+pub mod config;
 mod context;
 mod element;
 #[doc(hidden)]

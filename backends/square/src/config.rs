@@ -1,7 +1,7 @@
 //! The configuration of a square model: its parameters, and the one shape that it may have. Pure but for
 //! [`Settings::clean_up`].
 
-use hippocamp_backend::Error;
+use hippocamp_backend::{Error, config::list};
 use serde_json::{Value, json};
 use std::{thread, time::Duration};
 
@@ -117,10 +117,6 @@ fn fault(config: &Value) -> Option<String> {
         (!one(list(tensor, "dims")))
             .then(|| format!("expected {name} shape to be [1], got {}", tensor["dims"]))
     })
-}
-
-fn list<'a>(config: &'a Value, key: &str) -> &'a [Value] {
-    config[key].as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]

@@ -2,7 +2,10 @@
 //! Pure: JSON in, JSON out.
 
 use crate::text::Options;
-use hippocamp_backend::{DataType, Error};
+use hippocamp_backend::{
+    DataType, Error,
+    config::{list, sizes, text},
+};
 use serde_json::{Value, json};
 
 /// `max_batch_size` of a configuration that has neither inputs nor outputs.
@@ -100,7 +103,7 @@ pub(crate) fn outputs(model: &str, config: &Value) -> Result<Vec<Output>, Error>
                     )));
                 }
             };
-            let dims: Vec<i64> = output["dims"].as_array().into_iter().flatten().filter_map(number).collect();
+            let dims = sizes(output, "dims");
             if dims.len() != rank || dims.iter().any(|&dim| dim != -1) {
                 let expected = if batched { "[ -1 ]" } else { "[ -1, -1 ]" };
                 return Err(refuse(format!(
@@ -140,19 +143,6 @@ pub(crate) fn options(
 
 fn names() -> String {
     ROLES.map(|(name, _)| name).join(", ")
-}
-
-fn list<'a>(config: &'a Value, key: &str) -> &'a [Value] {
-    config[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text<'a>(tensor: &'a Value, key: &str) -> &'a str {
-    tensor[key].as_str().unwrap_or_default()
-}
-
-/// Protobuf's JSON has 64-bit integers as strings.
-fn number(dim: &Value) -> Option<i64> {
-    dim.as_i64().or_else(|| dim.as_str()?.parse().ok())
 }
 
 #[cfg(test)]

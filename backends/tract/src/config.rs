@@ -2,9 +2,11 @@
 //! and refuses what contradicts the file. Rules and texts are those of Triton's ONNX Runtime
 //! backend, so that a repository made for it behaves the same. Pure: JSON in, JSON out.
 
-use crate::datatype::config_name;
 use crate::onnx::TensorInfo;
-use hippocamp_backend::Error;
+use hippocamp_backend::{
+    Error,
+    config::{list, sizes},
+};
 use serde_json::{Value, json};
 
 /// The configuration with inputs, outputs and `max_batch_size` from the file; `None` if it has
@@ -146,7 +148,7 @@ fn check_tensor(model: &str, info: &TensorInfo, entry: &Value, batched: bool) ->
     let refuse = |text: String| {
         Err(Error::invalid(format!("model '{model}', tensor '{}': {text}", info.name)))
     };
-    let expected = config_name(info.datatype);
+    let expected = info.datatype.config_name();
     let actual = entry["data_type"].as_str().unwrap_or_default();
     if actual != expected {
         return refuse(format!(
@@ -196,7 +198,7 @@ fn entry(info: &TensorInfo, batched: bool) -> Value {
     let dims = &dims_of(info)[usize::from(batched)..];
     let mut entry = json!({
         "name": info.name,
-        "data_type": config_name(info.datatype),
+        "data_type": info.datatype.config_name(),
         "dims": if dims.is_empty() { &[1] } else { dims },
     });
     if dims.is_empty() {
@@ -205,23 +207,16 @@ fn entry(info: &TensorInfo, batched: bool) -> Value {
     entry
 }
 
-fn list<'a>(config: &'a Value, key: &str) -> &'a [Value] {
-    config[key].as_array().map_or(&[], Vec::as_slice)
-}
-
 fn dims_of(info: &TensorInfo) -> &[i64] {
     info.dims.as_deref().unwrap_or_default()
 }
 
 /// The shape that the model sees of a configured tensor: its reshape, or its dims.
 fn shape_of(entry: &Value) -> Vec<i64> {
-    let dims = match &entry["reshape"] {
-        reshape if reshape.is_object() => &reshape["shape"],
-        _ => &entry["dims"],
-    };
-    // Protobuf's JSON has 64-bit integers as strings.
-    let number = |dim: &Value| dim.as_i64().or_else(|| dim.as_str()?.parse().ok());
-    dims.as_array().into_iter().flatten().filter_map(number).collect()
+    match &entry["reshape"] {
+        reshape if reshape.is_object() => sizes(reshape, "shape"),
+        _ => sizes(entry, "dims"),
+    }
 }
 
 fn names(infos: &[TensorInfo]) -> String {

@@ -35,14 +35,6 @@ pub(crate) fn onnx_name(elem_type: i32) -> String {
     }
 }
 
-/// The name in model configurations, such as `TYPE_FP32`; BYTES is `TYPE_STRING` there.
-pub(crate) fn config_name(datatype: DataType) -> String {
-    match datatype {
-        DataType::Bytes => "TYPE_STRING".to_owned(),
-        other => format!("TYPE_{other}"),
-    }
-}
-
 /// Every datatype, for error texts.
 pub(crate) fn supported_names() -> String {
     TABLE.iter().map(|row| row.1.name()).collect::<Vec<_>>().join(", ")
@@ -56,7 +48,7 @@ mod tests {
     fn names_meet() {
         let check = |onnx: OnnxType, expect: Option<(&str, &str)>| {
             let found = from_onnx(onnx as i32).map(|(datatype, _)| datatype);
-            let names = found.map(|datatype| (datatype.name(), config_name(datatype)));
+            let names = found.map(|datatype| (datatype.name(), datatype.config_name()));
             assert_eq!(names, expect.map(|(wire, config)| (wire, config.to_owned())), "{onnx:?}");
         };
         check(OnnxType::Float, Some(("FP32", "TYPE_FP32")));

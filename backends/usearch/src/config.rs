@@ -3,7 +3,10 @@
 
 use crate::{columns::datatype_of, index::SearchOptions, items::describe, manifest::Manifest};
 use arrow_schema::Schema;
-use hippocamp_backend::{DataType, Error};
+use hippocamp_backend::{
+    DataType, Error,
+    config::{list, sizes, text},
+};
 use serde_json::{Value, json};
 
 /// `max_batch_size` of a configuration that has neither inputs nor outputs.
@@ -105,7 +108,7 @@ pub(crate) fn complete(config: &Value, manifest: &Manifest, schema: &Schema) -> 
         ]);
     }
     if no_outputs {
-        let output = |name: &str, datatype| json!({"name": name, "data_type": config_name(datatype), "dims": [-1]});
+        let output = |name: &str, datatype: DataType| json!({"name": name, "data_type": datatype.config_name(), "dims": [-1]});
         let mut outputs = vec![output("key", DataType::Int64), output("score", DataType::Fp32)];
         for field in schema.fields() {
             if let Some(datatype) = datatype_of(field.data_type()) {
@@ -151,7 +154,8 @@ pub(crate) fn outputs(
 fn check_inputs(config: &Value, manifest: &Manifest) -> Result<(), String> {
     let inputs = list(config, "input");
     for input in inputs {
-        let (name, datatype, dims) = (text(input, "name"), text(input, "data_type"), dims(input));
+        let (name, datatype, dims) =
+            (text(input, "name"), text(input, "data_type"), sizes(input, "dims"));
         let (datatypes, expected): (&[&str], i64) = match name {
             "QUERY" => {
                 let dimensions = i64::try_from(manifest.dimensions).unwrap_or(i64::MAX);
@@ -207,11 +211,11 @@ fn bind(output: &Value, schema: &Schema) -> Result<Output, String> {
             (Source::Column(index), datatype)
         }
     };
-    let (stated, expected) = (text(output, "data_type"), config_name(datatype));
+    let (stated, expected) = (text(output, "data_type"), datatype.config_name());
     if stated != expected {
         return Err(format!("output '{name}' has data_type {stated}, expected {expected}"));
     }
-    let dims = dims(output);
+    let dims = sizes(output, "dims");
     if dims != [-1] {
         return Err(format!(
             "output '{name}' has dims {dims:?}, expected [ -1 ]: as many items as are found"
@@ -222,27 +226,6 @@ fn bind(output: &Value, schema: &Schema) -> Result<Output, String> {
 
 fn names(schema: &Schema) -> String {
     format!("key (Int64), score (Float32), {}", describe(schema))
-}
-
-fn config_name(datatype: DataType) -> String {
-    match datatype {
-        DataType::Bytes => "TYPE_STRING".to_owned(),
-        other => format!("TYPE_{other}"),
-    }
-}
-
-fn list<'a>(config: &'a Value, key: &str) -> &'a [Value] {
-    config[key].as_array().map_or(&[], Vec::as_slice)
-}
-
-fn text<'a>(tensor: &'a Value, key: &str) -> &'a str {
-    tensor[key].as_str().unwrap_or_default()
-}
-
-/// Protobuf's JSON has 64-bit integers as strings.
-fn dims(tensor: &Value) -> Vec<i64> {
-    let number = |dim: &Value| dim.as_i64().or_else(|| dim.as_str()?.parse().ok());
-    tensor["dims"].as_array().into_iter().flatten().filter_map(number).collect()
 }
 
 #[cfg(test)]

@@ -62,6 +62,14 @@ impl DataType {
         }
     }
 
+    /// The name in model configurations, such as `TYPE_FP32`; BYTES is `TYPE_STRING` there.
+    pub fn config_name(self) -> String {
+        match self {
+            Self::Bytes => "TYPE_STRING".to_owned(),
+            other => format!("TYPE_{other}"),
+        }
+    }
+
     /// The datatype with this wire name; names are upper case.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|datatype| datatype.name() == name)

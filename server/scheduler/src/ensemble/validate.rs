@@ -146,7 +146,7 @@ impl<'a> Check<'a> {
             )))
         };
         if known.datatype != here.datatype {
-            let names = [known.datatype, here.datatype].map(config_name);
+            let names = [known.datatype, here.datatype].map(DataType::config_name);
             return differ("data type", &names[0], &names[1]);
         }
         let (one, other) = (known.full_dims(), here.full_dims());
@@ -262,14 +262,6 @@ fn nesting(
         "ensemble {} contains itself, or ensembles nested deeper than {MAX_NESTING}",
         ensemble.name
     )))
-}
-
-/// The datatype's name in a configuration.
-fn config_name(datatype: DataType) -> String {
-    match datatype {
-        DataType::Bytes => "TYPE_STRING".to_owned(),
-        other => format!("TYPE_{other}"),
-    }
 }
 
 #[cfg(test)]
