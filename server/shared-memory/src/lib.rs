@@ -1,0 +1,1 @@
+//! Regions of shared memory that clients register.
