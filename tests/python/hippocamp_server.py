@@ -31,7 +31,11 @@ class Server:
             [
                 binary(),
                 f"--model-repository={repository}",
-                *(f"--{endpoint}-address=127.0.0.1" for endpoint in ("http", "grpc", "metrics")),
+                *(
+                    f"--{endpoint}-address=127.0.0.1"
+                    for endpoint in ("http", "grpc", "metrics")
+                    if not any(argument.startswith(f"--{endpoint}-address=") for argument in arguments)
+                ),
                 *(f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")),
                 *arguments,
             ],

@@ -9,3 +9,8 @@ def eventually(read, expected, limit_s=5.0):
     while (value := read()) != expected and time.monotonic() < end:
         time.sleep(0.002)
     return value
+
+
+def until(holds, limit_s=10.0):
+    """Waits until `holds()` is true."""
+    assert eventually(lambda: bool(holds()), True, limit_s), f"not so within {limit_s} s"

@@ -6,17 +6,21 @@
 
 mod admission;
 mod classification;
+mod forwarded;
 mod host;
 mod loader;
 mod metadata;
 mod normalise;
 mod reply;
+mod request_id;
 mod server;
 
 pub use classification::classify;
+pub use forwarded::ForwardedHeaders;
 pub use hippocamp_repository::{
     IndexEntry, LoadOverrides, ModelState, ModelVersion, RepositoryError, RepositoryOptions,
 };
 pub use metadata::{ModelMetadata, ServerMetadata, TensorMetadata, model_metadata};
 pub use reply::{ReplyStream, UnaryReply, stream_reply, unary_reply};
+pub use request_id::{REQUEST_ID, generated_request_id};
 pub use server::{InferenceServer, ModelControl, ServerOptions};

@@ -41,6 +41,8 @@ pub(crate) enum Answer {
         /// What they must tell of the request.
         asked: AskedOnStream,
     },
+    /// Not at all: the caller may not make it, and the stream ends with this.
+    Refused(Status),
 }
 
 /// The one response to a request.
@@ -141,6 +143,7 @@ where
             Some(Ok(request)) => match (self.start)(request) {
                 Answer::Many { replies, asked } => self.decoupled.push_back((replies, asked)),
                 Answer::One(single) => self.ordered.push_back(single),
+                Answer::Refused(status) => return Poll::Ready(Err(status)),
             },
             Some(Err(status)) => return Poll::Ready(Err(status)),
             None => {

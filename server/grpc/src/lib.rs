@@ -5,6 +5,7 @@
 //! [`InferenceServer`]: hippocamp_core::InferenceServer
 #![forbid(unsafe_code)]
 
+mod access;
 mod convert;
 mod describe;
 mod health;

@@ -3,55 +3,39 @@
 
 use crate::options::Keepalive;
 use futures_util::stream::{self, Stream};
+use hippocamp_net::{Listener, Peer};
 use std::{
+    convert::Infallible,
     future::Future,
     io,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
     time::Sleep,
 };
-use tonic::transport::server::{Connected, TcpConnectInfo};
-
-/// Pause after a failure to accept: most often the process has no descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+use tonic::transport::server::Connected;
 
 /// The connections of `listener`, for ever.
 pub(crate) fn connections(
-    listener: TcpListener,
+    listener: Listener,
     keepalive: Keepalive,
-) -> impl Stream<Item = io::Result<Connection>> + Send {
+) -> impl Stream<Item = Result<Connection, Infallible>> + Send {
     let lifetime = keepalive
         .max_connection_age
         .and_then(|age| Some(age.saturating_add(keepalive.max_connection_age_grace?)));
     stream::unfold(listener, move |listener| async move {
-        loop {
-            match listener.accept().await {
-                Ok((socket, _peer)) => {
-                    if let Err(error) = socket.set_nodelay(true) {
-                        // The peer is gone already; reading from the socket will tell.
-                        tracing::debug!(%error, "cannot set TCP_NODELAY");
-                    }
-                    let end = lifetime.map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
-                    return Some((Ok(Connection { socket, end }), listener));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "cannot accept a gRPC connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            }
-        }
+        let socket = listener.accept().await;
+        let end = lifetime.map(|lifetime| Box::pin(tokio::time::sleep(lifetime)));
+        Some((Ok(Connection { socket, end }), listener))
     })
 }
 
 /// One connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    socket: TcpStream,
+    socket: hippocamp_net::Connection,
     /// When the connection is cut.
     end: Option<Pin<Box<Sleep>>>,
 }
@@ -107,10 +91,10 @@ impl AsyncWrite for Connection {
 }
 
 impl Connected for Connection {
-    type ConnectInfo = TcpConnectInfo;
+    type ConnectInfo = Peer;
 
-    fn connect_info(&self) -> TcpConnectInfo {
-        self.socket.connect_info()
+    fn connect_info(&self) -> Peer {
+        self.socket.peer()
     }
 }
 
@@ -118,12 +102,19 @@ impl Connected for Connection {
 mod tests {
     use super::*;
     use futures_util::StreamExt;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use hippocamp_net::{Address, ListenOptions};
+    use std::time::Duration;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpStream,
+    };
 
     #[tokio::test]
     async fn a_connection_ends_with_its_grace() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let address = Address::new("127.0.0.1", 0).unwrap();
+        let options = ListenOptions { address, share_port: false, tls: None };
+        let listener = Listener::bind(options).unwrap();
+        let Address::Tcp(address) = listener.address().unwrap() else { unreachable!() };
         let keepalive = Keepalive {
             time: Duration::MAX,
             timeout: Duration::MAX,

@@ -1,5 +1,7 @@
 //! What the front-end can be told; each field is one of Triton's `--grpc-*` flags.
 
+use hippocamp_access::Guard;
+use hippocamp_core::ForwardedHeaders;
 use hippocamp_telemetry::log::LogControl;
 use std::time::Duration;
 
@@ -17,6 +19,10 @@ pub struct GrpcOptions {
     pub compress_responses: bool,
     /// What the logging extension shows and changes.
     pub log: LogControl,
+    /// Who may call what.
+    pub guard: Guard,
+    /// Which metadata become parameters of a request (`--grpc-header-forward-pattern`).
+    pub forwarded: ForwardedHeaders,
 }
 
 /// How long connections are kept.

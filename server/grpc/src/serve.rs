@@ -2,9 +2,9 @@
 
 use crate::{GrpcOptions, Services, listener};
 use hippocamp_core::InferenceServer;
+use hippocamp_net::Listener;
 use hippocamp_types::{Error, ErrorCode};
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
 
@@ -39,7 +39,7 @@ impl From<ServeError> for Error {
 /// # Errors
 /// If serving fails as a whole; failures of one connection end that connection.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     server: Arc<InferenceServer>,
     options: GrpcOptions,
     shutdown: impl Future<Output = ()>,

@@ -1,6 +1,7 @@
 //! `inference.GRPCInferenceService`: each call is decode, one call of the server, encode.
 
 use crate::{
+    access,
     convert::{self, Asked},
     describe,
     infer_stream::{Answer, AskedOnStream, InferStream, Single},
@@ -9,7 +10,10 @@ use crate::{
     status, version,
 };
 use futures_util::stream::BoxStream;
-use hippocamp_core::{InferenceServer, LoadOverrides, ModelVersion, stream_reply, unary_reply};
+use hippocamp_core::{
+    ForwardedHeaders, InferenceServer, LoadOverrides, ModelVersion, REQUEST_ID, stream_reply,
+    unary_reply,
+};
 use hippocamp_proto::inference::{
     self as proto, ModelInferRequest, ModelInferResponse,
     grpc_inference_service_server::GrpcInferenceService,
@@ -19,7 +23,10 @@ use hippocamp_telemetry::log::LogControl;
 use hippocamp_types::{Error, InferRequest, Responder, Timestamp};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{
+    Request, Response, Status, Streaming,
+    metadata::{KeyAndValueRef, MetadataMap, MetadataValue},
+};
 
 /// Metadata by which a client asks for errors on streams as statuses.
 const ERRORS_AS_STATUS: &str = "triton_grpc_error";
@@ -31,6 +38,7 @@ pub(crate) struct InferenceService {
     pub(crate) log: LogControl,
     /// Cancelled when the front-end shuts down: streams read no further.
     pub(crate) draining: CancellationToken,
+    pub(crate) forwarded: ForwardedHeaders,
 }
 
 type Answered<T> = Result<Response<T>, Status>;
@@ -74,8 +82,23 @@ fn decode(
     Ok(Decoded { model_name, version, request, asked })
 }
 
+/// Metadata that are forwarded become parameters of `request`.
+fn forward(
+    forwarded: &ForwardedHeaders,
+    metadata: &MetadataMap,
+    request: &mut InferRequest,
+) -> Result<(), Error> {
+    let text = metadata.iter().filter_map(|pair| match pair {
+        KeyAndValueRef::Ascii(name, value) => Some((name.as_str(), value.as_bytes())),
+        KeyAndValueRef::Binary(..) => None,
+    });
+    forwarded.add(&mut request.parameters, text)
+}
+
 async fn infer(
     server: &InferenceServer,
+    forwarded: &ForwardedHeaders,
+    metadata: &MetadataMap,
     message: ModelInferRequest,
 ) -> Result<ModelInferResponse, Error> {
     let received = server.now();
@@ -86,26 +109,39 @@ async fn infer(
         ));
     }
     let (responder, reply) = unary_reply();
-    let Decoded { model_name, version, request, asked } =
+    let Decoded { model_name, version, mut request, asked } =
         decode(message, (&model, version), received, responder)?;
     drop(model);
+    forward(forwarded, metadata, &mut request)?;
     server.infer(&model_name, version, request);
     convert::infer_response(reply.await?, &asked)
 }
 
 /// Starts a request of a stream.
-fn start(server: &InferenceServer, message: ModelInferRequest) -> Answer {
+fn start(
+    server: &InferenceServer,
+    forwarded: &ForwardedHeaders,
+    metadata: &MetadataMap,
+    message: ModelInferRequest,
+) -> Answer {
     let id = message.id.clone();
-    try_start(server, message).unwrap_or_else(|error| Answer::One(Single::refused(id, error)))
+    try_start(server, forwarded, metadata, message)
+        .unwrap_or_else(|error| Answer::One(Single::refused(id, error)))
 }
 
-fn try_start(server: &InferenceServer, message: ModelInferRequest) -> Result<Answer, Error> {
+fn try_start(
+    server: &InferenceServer,
+    forwarded: &ForwardedHeaders,
+    metadata: &MetadataMap,
+    message: ModelInferRequest,
+) -> Result<Answer, Error> {
     let received = server.now();
     let (model, version) = model_of(server, &message)?;
     let (id, model_version) = (message.id.clone(), message.model_version.clone());
     let infer = |responder| {
-        let Decoded { model_name, version, request, asked } =
+        let Decoded { model_name, version, mut request, asked } =
             decode(message, (&model, version), received, responder)?;
+        forward(forwarded, metadata, &mut request)?;
         server.infer(&model_name, version, request);
         Ok::<_, Error>(AskedOnStream { id, model_name, model_version, asked })
     };
@@ -126,7 +162,17 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<ModelInferRequest>,
     ) -> Answered<ModelInferResponse> {
-        answer(infer(&self.server, request.into_inner()).await)
+        access::model(&request, &request.get_ref().model_name)?;
+        let (metadata, _, message) = request.into_parts();
+        let id = message.id.clone();
+        let inferred = infer(&self.server, &self.forwarded, &metadata, message).await;
+        answer(inferred).map_err(|mut status| {
+            // An id may be empty, or hold what metadata cannot.
+            if let Some(id) = MetadataValue::try_from(&id).ok().filter(|id| !id.is_empty()) {
+                status.metadata_mut().insert(REQUEST_ID, id);
+            }
+            status
+        })
     }
 
     type ModelStreamInferStream =
@@ -138,15 +184,15 @@ impl GrpcInferenceService for InferenceService {
     ) -> Answered<Self::ModelStreamInferStream> {
         let errors_end =
             request.metadata().get(ERRORS_AS_STATUS).is_some_and(|value| value == "true");
-        let server = Arc::clone(&self.server);
-        let start = move |message| start(&server, message);
+        let (server, forwarded) = (Arc::clone(&self.server), self.forwarded.clone());
+        let grant = access::grant(&request);
+        let (metadata, _, messages) = request.into_parts();
+        let start = move |message: ModelInferRequest| match grant.model(&message.model_name) {
+            Ok(()) => start(&server, &forwarded, &metadata, message),
+            Err(refusal) => Answer::Refused(access::status(&refusal)),
+        };
         let draining = self.draining.clone().cancelled_owned();
-        Ok(Response::new(Box::pin(InferStream::new(
-            request.into_inner(),
-            start,
-            draining,
-            errors_end,
-        ))))
+        Ok(Response::new(Box::pin(InferStream::new(messages, start, draining, errors_end))))
     }
 
     async fn server_live(
@@ -167,6 +213,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::ModelReadyRequest>,
     ) -> Answered<proto::ModelReadyResponse> {
+        access::model(&request, &request.get_ref().name)?;
         let proto::ModelReadyRequest { name, version } = request.get_ref();
         answer(version::parse(version).map(|version| proto::ModelReadyResponse {
             ready: self.server.is_model_ready(name, version),
@@ -184,6 +231,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::ModelMetadataRequest>,
     ) -> Answered<proto::ModelMetadataResponse> {
+        access::model(&request, &request.get_ref().name)?;
         let proto::ModelMetadataRequest { name, version } = request.get_ref();
         let metadata =
             version::parse(version).and_then(|version| self.server.model_metadata(name, version));
@@ -194,6 +242,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::ModelConfigRequest>,
     ) -> Answered<proto::ModelConfigResponse> {
+        access::model(&request, &request.get_ref().name)?;
         let proto::ModelConfigRequest { name, version } = request.get_ref();
         let model = version::parse(version).and_then(|version| self.server.model(name, version));
         answer(model.map(|model| proto::ModelConfigResponse {
@@ -205,6 +254,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::ModelStatisticsRequest>,
     ) -> Answered<proto::ModelStatisticsResponse> {
+        access::model(&request, &request.get_ref().name)?;
         let proto::ModelStatisticsRequest { name, version } = request.get_ref();
         let name = (!name.is_empty()).then_some(name.as_str());
         let reports =
@@ -216,6 +266,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::RepositoryIndexRequest>,
     ) -> Answered<proto::RepositoryIndexResponse> {
+        access::model(&request, "")?;
         let request = request.get_ref();
         let index = match the_repository(&request.repository_name) {
             Ok(()) => self.server.index(request.ready).await,
@@ -228,6 +279,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::RepositoryModelLoadRequest>,
     ) -> Answered<proto::RepositoryModelLoadResponse> {
+        access::model(&request, &request.get_ref().model_name)?;
         let request = request.into_inner();
         let overrides = the_repository(&request.repository_name)
             .and_then(|()| load_overrides(request.parameters));
@@ -242,6 +294,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::RepositoryModelUnloadRequest>,
     ) -> Answered<proto::RepositoryModelUnloadResponse> {
+        access::model(&request, &request.get_ref().model_name)?;
         let request = request.get_ref();
         let dependents = the_repository(&request.repository_name)
             .and_then(|()| unload_dependents(&request.parameters));
@@ -305,6 +358,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::TraceSettingRequest>,
     ) -> Answered<proto::TraceSettingResponse> {
+        access::model(&request, &request.get_ref().model_name)?;
         let request = request.get_ref();
         let model = request.model_name.as_str();
         answer(if !model.is_empty() && !self.server.is_model_ready(model, None) {

@@ -2,16 +2,19 @@
 //! are the ones that count.
 
 use crate::{
+    access,
     health::HealthService,
     options::{GrpcOptions, MAX_MESSAGE_BYTES},
     service::InferenceService,
 };
-use futures_util::future::BoxFuture;
-use hippocamp_core::InferenceServer;
+use futures_util::future::{BoxFuture, ready};
+use hippocamp_access::Guard;
+use hippocamp_core::{InferenceServer, REQUEST_ID, generated_request_id};
 use hippocamp_proto::{
     FILE_DESCRIPTOR_SET, health::health_server::HealthServer,
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
+use http::{HeaderName, HeaderValue};
 use std::{
     convert::Infallible,
     sync::Arc,
@@ -21,12 +24,16 @@ use tokio_util::sync::CancellationToken;
 use tonic::{body::Body, codec::CompressionEncoding, service::Routes};
 use tower::Service;
 
-const INFERENCE: &str = "/inference.GRPCInferenceService/";
-const HEALTH: &str = "/grpc.health.v1.Health/";
+pub(crate) const INFERENCE: &str = "/inference.GRPCInferenceService/";
+/// In the headers of an answer that is an error and nothing else.
+const GRPC_STATUS: &str = "grpc-status";
+
+pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/";
 
 /// All services of the front-end; an unknown one is answered UNIMPLEMENTED.
 #[derive(Clone, Debug)]
 pub struct Services {
+    guard: Arc<Guard>,
     inference: GrpcInferenceServiceServer<InferenceService>,
     health: HealthServer<HealthService>,
     reflection: Routes,
@@ -41,7 +48,8 @@ impl Services {
         draining: CancellationToken,
     ) -> Self {
         let health = HealthService { server: Arc::clone(&server), draining: draining.clone() };
-        let inference = InferenceService { server, log: options.log.clone(), draining };
+        let (log, forwarded) = (options.log.clone(), options.forwarded.clone());
+        let inference = InferenceService { server, log, draining, forwarded };
         let mut inference = GrpcInferenceServiceServer::new(inference)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
@@ -52,7 +60,8 @@ impl Services {
                 .send_compressed(CompressionEncoding::Gzip)
                 .send_compressed(CompressionEncoding::Deflate);
         }
-        Self { inference, health: HealthServer::new(health), reflection: reflection() }
+        let guard = Arc::new(options.guard.clone());
+        Self { guard, inference, health: HealthServer::new(health), reflection: reflection() }
     }
 }
 
@@ -77,14 +86,33 @@ impl Service<http::Request<Body>> for Services {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+    fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
+        let given = request.headers().get(REQUEST_ID).cloned();
+        if let Err(refusal) = access::admit(&self.guard, &mut request) {
+            return Box::pin(ready(Ok(marked(refusal.into_http(), given))));
+        }
         let path = request.uri().path();
-        if path.starts_with(INFERENCE) {
+        let answered = if path.starts_with(INFERENCE) {
             self.inference.call(request)
         } else if path.starts_with(HEALTH) {
             self.health.call(request)
         } else {
             Box::pin(self.reflection.call(request))
-        }
+        };
+        Box::pin(async move { Ok(marked(answered.await?, given)) })
     }
+}
+
+/// Every error carries the id of its request, and so does every answer to a client that sent one.
+/// What a service has put there, the id in a request's message, stays.
+fn marked(mut response: http::Response<Body>, given: Option<HeaderValue>) -> http::Response<Body> {
+    const ID: HeaderName = HeaderName::from_static(REQUEST_ID);
+    let failed = response.headers().contains_key(GRPC_STATUS);
+    if !response.headers().contains_key(ID) && (failed || given.is_some()) {
+        let id = given.unwrap_or_else(|| {
+            HeaderValue::from_str(&generated_request_id()).expect("letters and digits fit a header")
+        });
+        response.headers_mut().insert(ID, id);
+    }
+    response
 }

@@ -77,11 +77,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", help_heading = "Server")]
     pub exit_delay_secs: Option<u64>,
 
+    /// API keys that clients must send, read again when it changes; "hippocamp key new" makes one
+    /// [default: no key is asked for]
+    #[arg(long, value_name = "FILE", help_heading = "Server")]
+    pub api_keys: Option<PathBuf>,
+
     /// Serve HTTP [default: true]
     #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "HTTP")]
     pub allow_http: Option<bool>,
 
-    /// Address to listen on [default: 0.0.0.0]
+    /// Address to listen on, or unix:<path> for a Unix socket [default: 0.0.0.0]
     #[arg(long, value_name = "ADDRESS", help_heading = "HTTP")]
     pub http_address: Option<String>,
 
@@ -97,11 +102,45 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BYTES", help_heading = "HTTP")]
     pub http_max_input_size: Option<usize>,
 
+    /// Let other processes listen on the same port and share its connections [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "HTTP")]
+    pub reuse_http_port: Option<bool>,
+
+    /// Pass headers that this regular expression finds to the backend, as request parameters
+    #[arg(long, value_name = "REGEX", help_heading = "HTTP")]
+    pub http_header_forward_pattern: Option<String>,
+
+    /// Groups of calls that are answered only with a header: health, metadata, inference,
+    /// shared-memory, model-config, model-repository, statistics, trace, logging; may be given several times
+    #[arg(long, value_name = "GROUPS:HEADER=VALUE", help_heading = "HTTP")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub http_restricted_api: Vec<String>,
+
+    /// Serve over TLS; needs a certificate and its key [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "HTTP")]
+    pub http_use_ssl: Option<bool>,
+
+    /// Mutual TLS: clients must show a certificate of --http-root-cert [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "HTTP")]
+    pub http_use_ssl_mutual: Option<bool>,
+
+    /// The server's certificate and those up to its root, in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", help_heading = "HTTP")]
+    pub http_server_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", help_heading = "HTTP")]
+    pub http_server_key: Option<PathBuf>,
+
+    /// Roots of the certificates that clients show, in PEM
+    #[arg(long, value_name = "FILE", help_heading = "HTTP")]
+    pub http_root_cert: Option<PathBuf>,
+
     /// Serve gRPC [default: true]
     #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "gRPC")]
     pub allow_grpc: Option<bool>,
 
-    /// Address to listen on [default: 0.0.0.0]
+    /// Address to listen on, or unix:<path> for a Unix socket [default: 0.0.0.0]
     #[arg(long, value_name = "ADDRESS", help_heading = "gRPC")]
     pub grpc_address: Option<String>,
 
@@ -129,11 +168,47 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "LEVEL", help_heading = "gRPC")]
     pub grpc_infer_response_compression_level: Option<String>,
 
+    /// Let other processes listen on the same port and share its connections [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "gRPC")]
+    pub reuse_grpc_port: Option<bool>,
+
+    /// Pass headers that this regular expression finds to the backend, as request parameters
+    #[arg(long, value_name = "REGEX", help_heading = "gRPC")]
+    pub grpc_header_forward_pattern: Option<String>,
+
+    /// Groups of calls that are answered only with a header: health, metadata, inference,
+    /// shared-memory, model-config, model-repository, statistics, trace, logging; the metadata
+    /// is triton-grpc-protocol-<HEADER>; may be given several times
+    #[arg(long, value_name = "GROUPS:HEADER=VALUE", help_heading = "gRPC")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub grpc_restricted_protocol: Vec<String>,
+
+    /// Serve over TLS; needs a certificate and its key [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "gRPC")]
+    pub grpc_use_ssl: Option<bool>,
+
+    /// Mutual TLS: clients must show a certificate of --grpc-root-cert [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "gRPC")]
+    pub grpc_use_ssl_mutual: Option<bool>,
+
+    /// The server's certificate and those up to its root, in PEM; read again when it changes
+    #[arg(long, value_name = "FILE", help_heading = "gRPC")]
+    pub grpc_server_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM
+    #[arg(long, value_name = "FILE", help_heading = "gRPC")]
+    pub grpc_server_key: Option<PathBuf>,
+
+    /// Roots of the certificates that clients show, in PEM
+    #[arg(long, value_name = "FILE", help_heading = "gRPC")]
+    pub grpc_root_cert: Option<PathBuf>,
+
     /// Serve Prometheus metrics [default: true]
     #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Metrics")]
     pub allow_metrics: Option<bool>,
 
-    /// Address to listen on [default: that of HTTP]
+    /// Address to listen on, or unix:<path> for a Unix socket [default: that of HTTP, 0.0.0.0 if
+    /// that is a Unix socket]
     #[arg(long, value_name = "ADDRESS", help_heading = "Metrics")]
     pub metrics_address: Option<String>,
 
@@ -154,6 +229,26 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "KEY=VALUE", help_heading = "Metrics")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub metrics_config: Vec<String>,
+
+    /// Serve over TLS; needs a certificate and its key [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Metrics")]
+    pub metrics_use_ssl: Option<bool>,
+
+    /// Mutual TLS: clients must show a certificate of --metrics-root-cert [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Metrics")]
+    pub metrics_use_ssl_mutual: Option<bool>,
+
+    /// The server's certificate and those up to its root, in PEM; read again when it changes [default: that of HTTP]
+    #[arg(long, value_name = "FILE", help_heading = "Metrics")]
+    pub metrics_server_cert: Option<PathBuf>,
+
+    /// The certificate's private key, in PEM [default: that of HTTP]
+    #[arg(long, value_name = "FILE", help_heading = "Metrics")]
+    pub metrics_server_key: Option<PathBuf>,
+
+    /// Roots of the certificates that clients show, in PEM [default: that of HTTP]
+    #[arg(long, value_name = "FILE", help_heading = "Metrics")]
+    pub metrics_root_cert: Option<PathBuf>,
 
     /// Level of verbose messages, 0 for none [default: 0]
     #[arg(long, value_name = "LEVEL", num_args = 0..=1, default_missing_value = "1", help_heading = "Logging")]
@@ -178,6 +273,10 @@ pub(crate) struct Arguments {
     /// Log into this file instead of the standard error stream
     #[arg(long, value_name = "FILE", help_heading = "Logging")]
     pub log_file: Option<String>,
+
+    /// Write a line of JSON for each call into this file, "-" for standard output [default: none]
+    #[arg(long, value_name = "FILE", help_heading = "Logging")]
+    pub access_log: Option<String>,
 }
 
 /// `--model-control-mode`.

@@ -28,6 +28,31 @@ pub(crate) enum Command {
     /// Write backends, and install those of others
     #[command(subcommand)]
     Backend(BackendCommand),
+    /// Make API keys
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+/// What is done with API keys.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeyCommand {
+    /// Draw a key, and print it with its entry for the file of --api-keys
+    New(NewKey),
+}
+
+/// A key that is to be made.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct NewKey {
+    /// What log and errors call it
+    pub(crate) name: String,
+
+    /// A group of calls that it permits; may be given several times [default: all]
+    #[arg(long, value_name = "GROUP")]
+    pub(crate) category: Vec<String>,
+
+    /// A model that it permits, with "*" for any text; may be given several times [default: all]
+    #[arg(long, value_name = "MODEL")]
+    pub(crate) model: Vec<String>,
 }
 
 /// What is done with backends.

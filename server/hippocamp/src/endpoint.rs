@@ -1,78 +1,78 @@
-//! Serves a router over HTTP/1 on one socket, and closes it gracefully.
+//! Serves a router over HTTP/1 and HTTP/2 on one socket, and closes it gracefully.
 
-use crate::settings::Listen;
+use crate::listening::Listen;
 use anyhow::Context as _;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
+use axum::{Router, extract::Request};
+use hippocamp_net::{Connection, ListenOptions, Listener, Protocol, Tls};
+use hyper::{
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::service_fn,
 };
-use std::{io, net::SocketAddr, time::Duration};
-use tokio::{net::TcpListener, time::sleep};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::graceful::{GracefulShutdown, Watcher},
+};
+use std::{sync::Arc, time::Duration};
+use tokio::sync::watch;
+use tower::Service as _;
 
 /// A client that has not sent its headers by then is let go.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Pause after a failure to accept, such as too many open files, which only time cures.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Requests of one HTTP/2 connection at a time; a client waits with the next.
+const STREAMS_PER_CONNECTION: u32 = 1024;
 
-/// Binds the socket of an endpoint.
+/// Headers of one request over HTTP/2, in bytes.
+const HEADER_BYTES: u32 = 64 << 10;
+
+/// Silence after which a client of HTTP/2 is asked whether it is still there.
+const PING_AFTER: Duration = Duration::from_secs(60);
+
+/// Binds the socket of an endpoint. `protocols` are what TLS offers to clients.
 ///
 /// # Errors
-/// With the flag that chooses another port.
-pub(crate) async fn bind(listen: Listen) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen.address).await.with_context(|| {
-        format!("cannot listen on {}: choose another port with {}", listen.address, listen.flag)
-    })
+/// With the flag that chooses another place.
+pub(crate) fn bind(
+    listen: &Listen,
+    protocols: &'static [&'static [u8]],
+) -> anyhow::Result<(Listener, Option<Arc<Tls>>)> {
+    let tls = match &listen.tls {
+        None => None,
+        Some(files) => Some(Arc::new(Tls::new(files.clone(), protocols).with_context(|| {
+            format!("--{}-use-ssl: these files make no TLS server", listen.protocol)
+        })?)),
+    };
+    let options = ListenOptions {
+        address: listen.address.clone(),
+        share_port: listen.share_port,
+        tls: tls.clone(),
+    };
+    let listener = Listener::bind(options).with_context(|| {
+        format!("choose another place with --{0}-port or --{0}-address", listen.protocol)
+    })?;
+    Ok((listener, tls))
 }
 
-/// The address that clients on this machine reach `listener` at.
-pub(crate) fn reachable(listener: &TcpListener) -> io::Result<SocketAddr> {
-    let mut address = listener.local_addr()?;
-    if address.ip().is_unspecified() {
-        let loopback: std::net::IpAddr = match address {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        };
-        address.set_ip(loopback);
-    }
-    Ok(address)
-}
-
-/// Serves `router` until `shutdown`, then closes idle connections and waits for the others, for at
-/// most `grace`.
+/// Serves `router` until `stopping` is true, then closes idle connections and waits for the others,
+/// for at most `grace`.
 pub(crate) async fn serve(
-    listener: TcpListener,
-    router: axum::Router,
-    shutdown: impl Future<Output = ()>,
+    listener: Listener,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
     grace: Duration,
 ) {
-    let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let graceful = GracefulShutdown::new();
-    let mut shutdown = std::pin::pin!(shutdown);
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = &mut shutdown => break,
+        let connection = tokio::select! {
+            connection = listener.accept() => connection,
+            // An error means that the sender is gone, which is the same.
+            _ = stopping.wait_for(|stop| *stop) => break,
         };
-        let stream = match accepted {
-            Ok((stream, _peer)) => stream,
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "cannot set TCP_NODELAY");
-        }
-        let service = TowerToHyperService::new(router.clone());
-        let connection = graceful.watch(builder.serve_connection(TokioIo::new(stream), service));
+        let (router, stopping, watcher) = (router.clone(), stopping.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "connection ended early");
+            if let Err(error) = converse(connection, router, stopping, watcher).await {
+                tracing::debug!(error = format!("{error:#}"), "connection ended early");
             }
         });
     }
@@ -80,4 +80,43 @@ pub(crate) async fn serve(
     if tokio::time::timeout(grace, graceful.shutdown()).await.is_err() {
         tracing::warn!("some connections were still busy when the exit timeout ran out");
     }
+}
+
+/// Answers the requests of one connection.
+async fn converse(
+    mut connection: Connection,
+    router: Router,
+    mut stopping: watch::Receiver<bool>,
+    watcher: Watcher,
+) -> anyhow::Result<()> {
+    let protocol = tokio::select! {
+        protocol = tokio::time::timeout(HEADER_TIMEOUT, connection.protocol()) => {
+            protocol.context("the client did not send a request")??
+        }
+        // Nothing was asked yet.
+        _ = stopping.wait_for(|stop| *stop) => return Ok(()),
+    };
+    let peer = connection.peer();
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        router.clone().call(request)
+    });
+    let io = TokioIo::new(connection);
+    match protocol {
+        Protocol::Http1 => {
+            let mut builder = http1::Builder::new();
+            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            watcher.watch(builder.serve_connection(io, service)).await?;
+        }
+        Protocol::Http2 => {
+            let mut builder = http2::Builder::new(TokioExecutor::new());
+            builder
+                .timer(TokioTimer::new())
+                .max_concurrent_streams(STREAMS_PER_CONNECTION)
+                .max_header_list_size(HEADER_BYTES)
+                .keep_alive_interval(PING_AFTER);
+            watcher.watch(builder.serve_connection(io, service)).await?;
+        }
+    }
+    Ok(())
 }

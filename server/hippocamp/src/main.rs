@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+mod access;
 mod arguments;
 mod build;
 mod command;
@@ -9,7 +10,9 @@ mod endpoint;
 mod examples;
 mod flag;
 mod install_python;
+mod listening;
 mod new_backend;
+mod reloaded;
 mod serve;
 mod settings;
 
@@ -30,6 +33,7 @@ fn main() -> ExitCode {
     let CommandLine { command, serve } = CommandLine::parse();
     let done = match command {
         None => settings::Settings::new(serve).and_then(serve::run),
+        Some(Command::Key(command)) => access::key_command(command).and_then(|told| tell(&told)),
         Some(Command::Backend(BackendCommand::New(wanted))) => {
             new_backend::run(&wanted).and_then(|told| tell(&told))
         }

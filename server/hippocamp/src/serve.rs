@@ -1,12 +1,7 @@
 //! Runs the server: sockets first, so that a busy port is told at once and liveness answers while
 //! models load; then the models; then the ready line; on a signal, drain and stop.
 
-use crate::{
-    build,
-    endpoint::{self, bind, reachable},
-    examples,
-    settings::Settings,
-};
+use crate::{build, endpoint, examples, reloaded::Reloaded, settings::Settings};
 use anyhow::{Context as _, bail};
 use hippocamp_core::InferenceServer;
 use hippocamp_grpc::GrpcOptions;
@@ -44,31 +39,41 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let (stop, stopping) = watch::channel(false);
     let server = build::server(&settings);
     let mut endpoints = JoinSet::new();
+    let mut reloaded = Reloaded::new(settings.access.keys.clone());
     let mut ready = "ready".to_owned();
-    let stopped = || {
-        let mut stopping = stopping.clone();
-        async move {
-            // An error means that `stop` is gone, which is the same.
-            drop(stopping.wait_for(|stop| *stop).await);
-        }
-    };
     let mut http = None;
-    if let Some(listen) = settings.http {
-        let listener = bind(listen).await?;
-        let address = reachable(&listener)?;
+    if let Some(listen) = &settings.listening.http {
+        let (listener, tls) = endpoint::bind(listen, &[b"h2", b"http/1.1"])?;
+        let address = listener.address()?.reachable();
         ready += &format!(" http={address}");
-        http = Some(address);
-        let options = HttpOptions { max_input_size: settings.max_input_size, log: log.clone() };
+        http = Some(examples::Door::new(&address, listen.tls.as_ref()));
+        reloaded.tls("http", tls);
+        let options = HttpOptions {
+            max_input_size: settings.max_input_size,
+            log: log.clone(),
+            guard: settings.access.http(),
+            forwarded: settings.access.http_forwarded.clone(),
+        };
         let router = hippocamp_http::router(Arc::clone(&server), options);
-        endpoints.spawn(endpoint::serve(listener, router, stopped(), settings.exit_timeout));
+        endpoints.spawn(endpoint::serve(listener, router, stopping.clone(), settings.exit_timeout));
     }
-    if let Some(listen) = settings.grpc {
-        let listener = bind(listen).await?;
-        ready += &format!(" grpc={}", reachable(&listener)?);
+    if let Some(listen) = &settings.listening.grpc {
+        let (listener, tls) = endpoint::bind(listen, &[b"h2"])?;
+        ready += &format!(" grpc={}", listener.address()?.reachable());
+        reloaded.tls("grpc", tls);
         let options = GrpcOptions {
             keepalive: settings.grpc_keepalive,
             compress_responses: settings.grpc_compress_responses,
             log: log.clone(),
+            guard: settings.access.grpc(),
+            forwarded: settings.access.grpc_forwarded.clone(),
+        };
+        let stopped = || {
+            let mut stopping = stopping.clone();
+            async move {
+                // An error means that `stop` is gone, which is the same.
+                drop(stopping.wait_for(|stop| *stop).await);
+            }
         };
         let served = hippocamp_grpc::serve(listener, Arc::clone(&server), options, stopped());
         let stopped = stopped();
@@ -85,13 +90,15 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             }
         });
     }
-    if let Some(listen) = settings.metrics {
-        let listener = bind(listen).await?;
-        ready += &format!(" metrics={}", reachable(&listener)?);
-        let server = Arc::clone(&server);
-        let router = hippocamp_http::metrics_router(Arc::new(move || server.metrics()));
-        endpoints.spawn(endpoint::serve(listener, router, stopped(), settings.exit_timeout));
+    if let Some(listen) = &settings.listening.metrics {
+        let (listener, tls) = endpoint::bind(listen, &[b"h2", b"http/1.1"])?;
+        ready += &format!(" metrics={}", listener.address()?.reachable());
+        reloaded.tls("metrics", tls);
+        let (server, guard) = (Arc::clone(&server), settings.access.metrics());
+        let router = hippocamp_http::metrics_router(Arc::new(move || server.metrics()), guard);
+        endpoints.spawn(endpoint::serve(listener, router, stopping.clone(), settings.exit_timeout));
     }
+    let watching = tokio::spawn(reloaded.watch());
 
     let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -108,13 +115,14 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     }
     announce(&ready)?;
     if let Some(http) = http {
-        for command in examples::commands(&server, http).await {
+        for command in examples::commands(&server, &http, settings.access.keys.is_some()).await {
             tracing::info!("to try: {command}");
         }
     }
 
     let name = signalled().await;
     tracing::info!(signal = name, "shutting down");
+    watching.abort();
     let ended = tokio::select! {
         ended = shut_down(&settings, &server, &stop, endpoints) => ended,
         name = signalled() => bail!("second signal ({name}): exiting at once"),

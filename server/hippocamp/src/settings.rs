@@ -1,8 +1,10 @@
 //! Arguments and settings file become validated settings, once.
 
 use crate::{
+    access::AccessSettings,
     arguments::{Arguments, ControlMode},
     flag,
+    listening::Listening,
 };
 use anyhow::{Context as _, bail, ensure};
 use hippocamp_core::{ModelControl, RepositoryOptions, ServerOptions};
@@ -13,7 +15,6 @@ use hippocamp_telemetry::{
 };
 use std::{
     fs,
-    net::{SocketAddr, ToSocketAddrs as _},
     num::NonZero,
     path::{Path, PathBuf},
     thread,
@@ -36,23 +37,14 @@ pub(crate) struct Settings {
     pub(crate) exit_on_error: bool,
     pub(crate) exit_timeout: Duration,
     pub(crate) exit_delay: Duration,
-    /// `None`: not served.
-    pub(crate) http: Option<Listen>,
-    pub(crate) grpc: Option<Listen>,
-    pub(crate) metrics: Option<Listen>,
+    pub(crate) listening: Listening,
+    pub(crate) access: AccessSettings,
     pub(crate) threads: usize,
     pub(crate) max_input_size: usize,
     pub(crate) grpc_keepalive: Keepalive,
     pub(crate) grpc_compress_responses: bool,
     pub(crate) metrics_options: MetricsOptions,
     pub(crate) log: LogSettings,
-}
-
-/// Where an endpoint listens, and the flag that says so, for messages.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Listen {
-    pub(crate) address: SocketAddr,
-    pub(crate) flag: &'static str,
 }
 
 impl Settings {
@@ -70,6 +62,8 @@ impl Settings {
             !given.model_repository.is_empty(),
             "no model repository: pass --model-repository DIR, or set model-repository in {DEFAULT_FILE}"
         );
+        let listening = Listening::new(&given)?;
+        let access = AccessSettings::new(&given)?;
         let control = match (given.model_control_mode.unwrap_or_default(), given.load_model) {
             (ControlMode::None, load) if load.is_empty() => ModelControl::None,
             (ControlMode::None, _) => {
@@ -90,12 +84,6 @@ impl Settings {
             })
             .collect::<anyhow::Result<_>>()?;
 
-        let http_address = given.http_address.unwrap_or_else(|| "0.0.0.0".to_owned());
-        let metrics_address = given.metrics_address.unwrap_or_else(|| http_address.clone());
-        let grpc_address = given.grpc_address.unwrap_or_else(|| "0.0.0.0".to_owned());
-        let listen = |allowed: Option<bool>, address: &str, port, flag| {
-            allowed.unwrap_or(true).then(|| Listen::new(address, port, flag)).transpose()
-        };
         let cores = thread::available_parallelism().map_or(1, NonZero::get);
         let milliseconds = Duration::from_millis;
         Ok(Self {
@@ -118,24 +106,8 @@ impl Settings {
             exit_on_error: given.exit_on_error.unwrap_or(true),
             exit_timeout: Duration::from_secs(given.exit_timeout_secs.unwrap_or(30)),
             exit_delay: Duration::from_secs(given.exit_delay_secs.unwrap_or(0)),
-            http: listen(
-                given.allow_http,
-                &http_address,
-                given.http_port.unwrap_or(8000),
-                "--http-port",
-            )?,
-            grpc: listen(
-                given.allow_grpc,
-                &grpc_address,
-                given.grpc_port.unwrap_or(8001),
-                "--grpc-port",
-            )?,
-            metrics: listen(
-                given.allow_metrics,
-                &metrics_address,
-                given.metrics_port.unwrap_or(8002),
-                "--metrics-port",
-            )?,
+            listening,
+            access,
             threads: given.http_thread_count.unwrap_or(cores).max(1),
             max_input_size: given.http_max_input_size.unwrap_or(64 << 20),
             grpc_keepalive: Keepalive {
@@ -168,22 +140,6 @@ impl Settings {
                     .context("--log-format")?,
             },
         })
-    }
-}
-
-impl Listen {
-    fn new(address: &str, port: u16, flag: &'static str) -> anyhow::Result<Self> {
-        let address = (address, port)
-            .to_socket_addrs()
-            .with_context(|| {
-                format!(
-                    "{}: '{address}' is no address to listen on",
-                    flag.replace("port", "address")
-                )
-            })?
-            .next()
-            .with_context(|| format!("'{address}' has no address to listen on"))?;
-        Ok(Self { address, flag })
     }
 }
 
@@ -252,9 +208,9 @@ mod tests {
     #[test]
     fn defaults_are_tritons() {
         let settings = settings(&["--model-repository", "m"]).unwrap();
-        assert_eq!(settings.http.unwrap().address.to_string(), "0.0.0.0:8000");
-        assert_eq!(settings.grpc.unwrap().address.to_string(), "0.0.0.0:8001");
-        assert_eq!(settings.metrics.unwrap().address.to_string(), "0.0.0.0:8002");
+        assert_eq!(settings.listening.http.unwrap().address.to_string(), "0.0.0.0:8000");
+        assert_eq!(settings.listening.grpc.unwrap().address.to_string(), "0.0.0.0:8001");
+        assert_eq!(settings.listening.metrics.unwrap().address.to_string(), "0.0.0.0:8002");
         assert_eq!(settings.exit_timeout, Duration::from_secs(30));
         assert_eq!(settings.max_input_size, 67_108_864);
         assert!(
@@ -301,8 +257,8 @@ mod tests {
         fs::write(&file, "model-repository = [\"m\"]\nhttp-port = 1\ngrpc-port = 2\nmodel-control-mode = \"explicit\"\n").unwrap();
         let path = file.path().to_str().unwrap();
         let read = settings(&["--config", path, "--http-port", "3"]).unwrap();
-        assert_eq!(read.http.unwrap().address.port(), 3);
-        assert_eq!(read.grpc.unwrap().address.port(), 2);
+        assert_eq!(read.listening.http.unwrap().address.to_string(), "0.0.0.0:3");
+        assert_eq!(read.listening.grpc.unwrap().address.to_string(), "0.0.0.0:2");
         assert!(matches!(read.server.control, ModelControl::Explicit { .. }));
 
         fs::write(&file, "http-prot = 1\n").unwrap();

@@ -1,6 +1,7 @@
 //! The one place where an error becomes a response.
 
 use axum::{body::Body, response::Response};
+use hippocamp_access::{Refusal, RefusalKind};
 use hippocamp_types::{Error, ErrorCode};
 use http::{HeaderName, HeaderValue, Method, StatusCode, header};
 
@@ -38,9 +39,20 @@ pub(crate) enum HttpError {
     /// The connection broke, or its framing is no HTTP.
     #[error("request body could not be read: {0}")]
     BodyBroken(String),
+    /// The caller may not do that.
+    #[error("{}", in_words(.0))]
+    Refused(#[from] Refusal),
     /// What the server, or a codec, says.
     #[error("{0}")]
     Api(#[from] Error),
+    /// The same about a request whose id is known.
+    #[error("{error}")]
+    Request {
+        /// The client's id.
+        id: String,
+        /// What is wrong.
+        error: Error,
+    },
 }
 
 /// How large a body that is too large is.
@@ -61,6 +73,14 @@ impl std::fmt::Display for BodySize {
     }
 }
 
+/// The refusal in Triton's words, where it has any.
+fn in_words(refusal: &Refusal) -> String {
+    match refusal.kind() {
+        RefusalKind::Restricted => format!("This API is restricted, {refusal}"),
+        RefusalKind::Unauthenticated | RefusalKind::Forbidden => refusal.to_string(),
+    }
+}
+
 impl HttpError {
     fn status(&self) -> StatusCode {
         match self {
@@ -69,8 +89,14 @@ impl HttpError {
             Self::ContentEncoding => StatusCode::NOT_IMPLEMENTED,
             Self::BodyTooLarge { .. } | Self::BodyBroken(_) => StatusCode::BAD_REQUEST,
             Self::BodyStalled { .. } => StatusCode::REQUEST_TIMEOUT,
-            Self::Api(error) => StatusCode::from_u16(error.code().http_status())
-                .expect("the status table has valid statuses"),
+            Self::Refused(refusal) => match refusal.kind() {
+                RefusalKind::Unauthenticated => StatusCode::UNAUTHORIZED,
+                RefusalKind::Restricted | RefusalKind::Forbidden => StatusCode::FORBIDDEN,
+            },
+            Self::Api(error) | Self::Request { error, .. } => {
+                StatusCode::from_u16(error.code().http_status())
+                    .expect("the status table has valid statuses")
+            }
         }
     }
 
@@ -90,11 +116,26 @@ impl HttpError {
             Self::BodyTooLarge { .. } | Self::BodyStalled { .. } | Self::BodyBroken(_) => {
                 Some((header::CONNECTION, CLOSE))
             }
-            Self::Api(error) if error.code() == ErrorCode::Unavailable => {
+            Self::Api(error) | Self::Request { error, .. }
+                if error.code() == ErrorCode::Unavailable =>
+            {
                 Some((header::RETRY_AFTER, HeaderValue::from_static("1")))
             }
-            Self::NotFound | Self::Api(_) => None,
+            Self::Refused(refusal) if refusal.kind() == RefusalKind::Unauthenticated => {
+                Some((header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")))
+            }
+            Self::NotFound | Self::Refused(_) | Self::Api(_) | Self::Request { .. } => None,
         }
+    }
+
+    /// `error` about the request that its client calls `id`, which may be empty.
+    pub(crate) fn of_request(id: String, error: Error) -> Self {
+        if id.is_empty() { Self::Api(error) } else { Self::Request { id, error } }
+    }
+
+    /// The id of the request that this is about, as far as it is known.
+    pub(crate) fn request_id(&self) -> Option<&str> {
+        if let Self::Request { id, .. } = self { Some(id) } else { None }
     }
 
     /// The response: `{"error": "..."}` with the status of the one table.
@@ -147,6 +188,13 @@ mod tests {
         check(Error::internal("x").into(), 500, None);
         check(Error::unsupported("x").into(), 501, None);
         check(Error::unavailable("x").into(), 503, Some((header::RETRY_AFTER, "1")));
+        let request = |error| HttpError::of_request("1".to_owned(), error);
+        check(request(Error::unavailable("x")), 503, Some((header::RETRY_AFTER, "1")));
+        let restricted = HttpError::Refused(Refusal::Restricted { header: "k".to_owned() });
+        assert_eq!(restricted.to_string(), "This API is restricted, expecting header 'k'");
+        check(restricted, 403, None);
+        check(Refusal::NoKey.into(), 401, Some((header::WWW_AUTHENTICATE, "Bearer")));
+        check(Refusal::All { key: "k".to_owned() }.into(), 403, None);
         assert_eq!(error_json("a \"b\""), br#"{"error":"a \"b\""}"#);
     }
 }

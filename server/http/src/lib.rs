@@ -10,12 +10,14 @@ pub mod codec;
 mod error;
 mod metrics;
 mod openapi;
+mod request_id;
 mod routes;
 
 pub use metrics::metrics_router;
 
 use axum::{Router, extract::Request};
-use hippocamp_core::InferenceServer;
+use hippocamp_access::Guard;
+use hippocamp_core::{ForwardedHeaders, InferenceServer};
 use hippocamp_telemetry::log::LogControl;
 use std::sync::Arc;
 
@@ -26,6 +28,10 @@ pub struct HttpOptions {
     pub max_input_size: usize,
     /// The settings behind `/v2/logging`.
     pub log: LogControl,
+    /// Who may call what.
+    pub guard: Guard,
+    /// Which headers become parameters of a request (`--http-header-forward-pattern`).
+    pub forwarded: ForwardedHeaders,
 }
 
 /// The default of [`HttpOptions::max_input_size`]: 64 MiB, as in Triton.

@@ -107,7 +107,8 @@ async fn start(mut call: Call) -> Result<Responses, HttpError> {
     };
     let request = offload(size, work).await??;
     let (responder, replies) = stream_reply();
-    let (request, _all_outputs) = request.into_request(received, responder);
+    let (mut request, _all_outputs) = request.into_request(received, responder);
+    call.forward_headers(&mut request)?;
     call.front.server.infer(call.name(), version, request);
     Ok(Responses { replies, ended: false })
 }

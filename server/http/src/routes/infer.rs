@@ -59,17 +59,20 @@ async fn infer(mut call: Call) -> Result<Response, HttpError> {
     let request = decode(body, header_length, &model, call.front.options.max_input_size).await?;
 
     let (responder, reply) = unary_reply();
-    let (request, plan) = request.into_request(received, responder);
+    let (mut request, plan) = request.into_request(received, responder);
+    let id = request.id.clone();
+    let failed = |error| HttpError::of_request(id.clone(), error);
+    call.forward_headers(&mut request).map_err(failed)?;
     call.front.server.infer(call.name(), version, request);
-    let response = reply.await?;
+    let response = reply.await.map_err(failed)?;
 
     let encoding = Encoding::accepted(&call.parts.headers);
     let size = response.outputs.iter().map(|output| output.data.len()).sum();
-    let encode = move || -> Result<Response, HttpError> {
+    let encode = move || -> Result<Response, Error> {
         let classes = Classes { labels: &model.labels, batched: model.config.max_batch_size > 0 };
         Ok(respond(encode_response(&response, &plan, classes)?, encoding))
     };
-    offload(size, encode).await?
+    offload(size, encode).await?.map_err(failed)
 }
 
 async fn decode(

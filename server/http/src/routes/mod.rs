@@ -14,10 +14,11 @@ mod shared_memory;
 mod statistics;
 mod trace;
 
-use crate::{Front, body, error::HttpError, openapi::Docs};
+use crate::{Front, body, error::HttpError, openapi::Docs, request_id};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
-use hippocamp_types::Error;
+use hippocamp_access::{Category, Grant};
+use hippocamp_types::{Error, InferRequest};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
 use std::{ops::Range, pin::Pin, sync::Arc};
@@ -53,6 +54,19 @@ pub(crate) const ROUTES: [&[Route]; 10] = [
     docs::ROUTES,
 ];
 
+/// The group of calls that the routes of a tag belong to.
+const CATEGORIES: [(&str, Category); 9] = [
+    ("Inference", Category::Inference),
+    ("Health", Category::Health),
+    ("Metadata", Category::Metadata),
+    ("Statistics", Category::Statistics),
+    ("Model repository", Category::ModelRepository),
+    ("Logging", Category::Logging),
+    ("Trace", Category::Trace),
+    ("Shared memory", Category::SharedMemory),
+    ("Documentation", Category::Documentation),
+];
+
 /// What a path says in its segments in braces: where in the path it stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Segments {
@@ -67,6 +81,8 @@ struct Call {
     parts: Parts,
     body: Body,
     segments: Segments,
+    /// What the caller may do.
+    grant: Grant,
 }
 
 impl Call {
@@ -87,6 +103,13 @@ impl Call {
             ))
             .into()
         })
+    }
+
+    /// Headers that are forwarded become parameters of `request`.
+    fn forward_headers(&self, request: &mut InferRequest) -> Result<(), Error> {
+        let headers = self.parts.headers.iter();
+        let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        self.front.options.forwarded.add(&mut request.parameters, headers)
     }
 
     /// Reads the body whole; the rest of the call can still be used.
@@ -115,25 +138,72 @@ impl Call {
 /// Answers one request.
 pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let (handler, segments) = match find(&parts.method, parts.uri.path()) {
-        Ok(found) => found,
-        Err(error) => return error.into_response(),
-    };
+    let given = request_id::given(&parts.headers);
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let response = handler(Call { front, parts, body, segments }).await.unwrap_or_else(|error| {
-        tracing::debug!(%method, path = uri.path(), %error, "request failed");
-        error.into_response()
-    });
+    let answer = match admit(front, parts, body) {
+        Ok((handler, call)) => handler(call).await,
+        Err(error) => Err(error),
+    };
+    let failed = answer.is_err();
+    let (mut response, known) = match answer {
+        Ok(response) => (response, None),
+        Err(error) => {
+            tracing::debug!(%method, path = uri.path(), %error, "request failed");
+            let known = error.request_id().map(str::to_owned);
+            (error.into_response(), known)
+        }
+    };
+    request_id::mark(&mut response, known.as_deref(), given, failed);
     tracing::trace!(%method, path = uri.path(), status = response.status().as_u16(), "answered");
     response
 }
 
-fn find(method: &Method, path: &str) -> Result<(Handler, Segments), HttpError> {
+/// Finds the handler, and whether the caller may use it.
+fn admit(front: Arc<Front>, parts: Parts, body: Body) -> Result<(Handler, Call), HttpError> {
+    let (route, segments) = find(&parts.method, parts.uri.path())?;
+    let header = |name: &str| parts.headers.get(name).map(http::HeaderValue::as_bytes);
+    let grant = front.options.guard.admit(route.category(), header)?;
+    let call = Call { front, parts, body, segments, grant };
+    if let Some(model) = route.subject(&call) {
+        call.grant.model(model)?;
+    }
+    Ok((route.handler, call))
+}
+
+impl Route {
+    /// The group of calls that this one is permitted with, by its tag.
+    fn category(&self) -> Category {
+        let path = self.path;
+        match self.docs.tag {
+            "Metadata" if path.ends_with("/config") => Category::ModelConfig,
+            "Documentation" if path.contains("{model}") => Category::Metadata,
+            tag => *CATEGORIES
+                .iter()
+                .find_map(|(of, category)| (*of == tag).then_some(category))
+                .expect("a test finds every tag in the table"),
+        }
+    }
+
+    /// The model that a call is about, empty for all of them; `None` where it is about none, or
+    /// only the body tells.
+    fn subject<'a>(&self, call: &'a Call) -> Option<&'a str> {
+        if self.path.contains("{model}") {
+            return Some(call.name());
+        }
+        let about_all = matches!(
+            self.category(),
+            Category::Statistics | Category::ModelRepository | Category::Trace
+        );
+        about_all.then_some("")
+    }
+}
+
+fn find(method: &Method, path: &str) -> Result<(&'static Route, Segments), HttpError> {
     let mut allow = None;
     for route in ROUTES.iter().copied().flatten() {
         if let Some(segments) = fit(route.path, path) {
             if route.method == *method {
-                return Ok((route.handler, segments));
+                return Ok((route, segments));
             }
             allow.get_or_insert(&route.method);
         }
@@ -252,6 +322,21 @@ mod tests {
         check(Method::GET, "/v2/logging", None);
         check(Method::POST, "/v2/logging", None);
         check(Method::POST, "/nothing", Some(HttpError::NotFound));
+    }
+
+    #[test]
+    fn every_route_belongs_to_a_group() {
+        let check = |path: &str, expect| {
+            let (route, _) = find(&Method::GET, path).unwrap();
+            assert_eq!(route.category(), expect, "{path}");
+        };
+        check("/v2", Category::Metadata);
+        check("/v2/models/m/config", Category::ModelConfig);
+        check("/v2/models/m/ready", Category::Health);
+        check("/v2/models/stats", Category::Statistics);
+        for route in ROUTES.iter().copied().flatten() {
+            route.category();
+        }
     }
 
     #[test]
