@@ -134,6 +134,10 @@ impl InstanceObject {
     /// One request of this instance was answered with success. Failures are counted where their
     /// answers leave.
     pub(crate) fn report_success(&self, request: &LiveRequest, execution: ExecutionTimes) {
+        if let Some(account) = &request.account {
+            let ExecutionTimes { exec_start, exec_end, .. } = execution;
+            account.executed(exec_start.since(request.queued), exec_end.since(exec_start));
+        }
         let times = RequestTimes { received: request.received, queued: request.queued, execution };
         self.serving.statistics.record_success(
             request.batch_size,

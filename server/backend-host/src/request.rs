@@ -13,7 +13,7 @@ use hippocamp_backend_abi::{
     TRITONBACKEND_Request, TRITONSERVER_DataType, TRITONSERVER_ParameterType,
 };
 use hippocamp_types::{
-    CorrelationId, DataType, Error, InferRequest, Parameter, Shape, Tensor, Timestamp,
+    Account, CorrelationId, DataType, Error, InferRequest, Parameter, Shape, Tensor, Timestamp,
 };
 use std::{
     ffi::{CStr, CString, c_void},
@@ -40,6 +40,7 @@ pub(crate) struct LiveRequest {
     pub(crate) batch_size: usize,
     pub(crate) received: Timestamp,
     pub(crate) queued: Timestamp,
+    pub(crate) account: Option<Arc<dyn Account>>,
     pub(crate) context: Arc<RequestContext>,
 }
 
@@ -144,6 +145,7 @@ impl LiveRequest {
             batch_size,
             received,
             queued,
+            account,
             responder,
             ..
         } = request;
@@ -174,6 +176,7 @@ impl LiveRequest {
             batch_size,
             received,
             queued,
+            account,
             context: Arc::new(RequestContext::new(
                 Arc::clone(model),
                 id,

@@ -14,6 +14,7 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// An id that no other request of this server has, nor one of another server in all likelihood.
 pub fn generated_request_id() -> String {
+    #[expect(clippy::disallowed_methods, reason = "another start of the server is another time")]
     static SERVER: LazyLock<u64> = LazyLock::new(|| {
         let started = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let nanos = started.map_or(0, |since| since.as_nanos());

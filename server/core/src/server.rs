@@ -326,6 +326,9 @@ pub(crate) fn dispatch(
         model.statistics.record_failure(FailureReason::Other, after);
         return request.responder.fail(error);
     }
+    if let Some(account) = &request.account {
+        account.resolved(model.version, request.batch_size);
+    }
     let is_ensemble = matches!(model.config.scheduling, Scheduling::Ensemble(_));
     let observe = if is_ensemble { RequestStatistics::of_ensemble } else { RequestStatistics::new };
     let statistics = observe(Arc::clone(&model.statistics), request.received, Arc::clone(clock));

@@ -5,6 +5,7 @@
 //! it drops every reply it waits for, which cancels their requests.
 
 use crate::{
+    access_log,
     convert::{Asked, FINAL_RESPONSE, bool_parameter, infer_response},
     status,
 };
@@ -15,15 +16,17 @@ use futures_util::{
 };
 use hippocamp_core::{ReplyStream, UnaryReply};
 use hippocamp_proto::inference::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
+use hippocamp_telemetry::access::AccessRecord;
 use hippocamp_types::{Error, InferResponse, Reply};
 use std::{
     collections::VecDeque,
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{self, Context, Poll},
 };
 use tokio_util::sync::WaitForCancellationFutureOwned;
-use tonic::Status;
+use tonic::{Code, Status};
 
 /// Requests of one stream in flight at once; past it the stream reads no further, so that the
 /// client's writes wait.
@@ -55,9 +58,8 @@ pub(crate) struct Single {
 }
 
 impl Single {
-    /// The request was not taken.
-    pub(crate) fn refused(id: String, error: Error) -> Self {
-        let asked = AskedOnStream { id, ..AskedOnStream::default() };
+    /// The request was not taken; of `asked` only its id is told.
+    pub(crate) fn refused(asked: AskedOnStream, error: Error) -> Self {
         Self { reply: Either::Left(ready(Err(error))), asked, refused: true }
     }
 
@@ -65,7 +67,7 @@ impl Single {
     pub(crate) fn awaited(mut reply: UnaryReply, asked: AskedOnStream) -> Self {
         match (&mut reply).now_or_never() {
             // An error that is there at once is the server's own.
-            Some(Err(error)) => Self::refused(asked.id, error),
+            Some(Err(error)) => Self::refused(asked, error),
             Some(Ok(response)) => {
                 Self { reply: Either::Left(ready(Ok(response))), asked, refused: false }
             }
@@ -82,6 +84,8 @@ pub(crate) struct AskedOnStream {
     /// As the request has it, often empty.
     pub(crate) model_version: String,
     pub(crate) asked: Asked,
+    /// What the access log is told.
+    pub(crate) record: Option<Arc<AccessRecord>>,
 }
 
 /// The responses of one call. `R` reads the requests, `F` starts them.
@@ -161,10 +165,11 @@ where
         let Single { asked, refused, .. } =
             self.ordered.pop_front().expect("its reply was polled above");
         Poll::Ready(match response {
-            Err(error) if refused => self.failure(
-                &error,
-                ModelInferResponse { id: asked.id, ..ModelInferResponse::default() },
-            ),
+            Err(error) if refused => {
+                asked.tell(Some(&error));
+                let about = ModelInferResponse { id: asked.id, ..ModelInferResponse::default() };
+                self.failure(&error, about)
+            }
             response => self.response(response, &asked, true),
         })
     }
@@ -208,10 +213,14 @@ where
     ) -> Item {
         match response.and_then(|response| infer_response(response, &asked.asked)) {
             Ok(mut message) => {
+                asked.tell(None);
                 message.parameters.insert(FINAL_RESPONSE.to_owned(), bool_parameter(last));
                 Ok(wrap(message))
             }
-            Err(error) => self.failure(&error, asked.message(last)),
+            Err(error) => {
+                asked.tell(Some(&error));
+                self.failure(&error, asked.message(last))
+            }
         }
     }
 
@@ -274,6 +283,14 @@ where
 }
 
 impl AskedOnStream {
+    /// A response leaves, or an error.
+    fn tell(&self, error: Option<&Error>) {
+        if let Some(record) = &self.record {
+            let code = error.map_or(Code::Ok, |error| status::from_error(error).code());
+            access_log::answered(record, code);
+        }
+    }
+
     /// A response without outputs.
     fn message(&self, last: bool) -> ModelInferResponse {
         ModelInferResponse {

@@ -2,7 +2,7 @@
 
 use hippocamp_access::Guard;
 use hippocamp_core::ForwardedHeaders;
-use hippocamp_telemetry::log::LogControl;
+use hippocamp_telemetry::{access::AccessLog, log::LogControl};
 use std::time::Duration;
 
 /// Largest message, received or sent: that of Triton, whose clients count on it.
@@ -23,6 +23,8 @@ pub struct GrpcOptions {
     pub guard: Guard,
     /// Which metadata become parameters of a request (`--grpc-header-forward-pattern`).
     pub forwarded: ForwardedHeaders,
+    /// Where each call is written down, if it is.
+    pub access_log: Option<AccessLog>,
 }
 
 /// How long connections are kept.

@@ -2,6 +2,7 @@
 
 use crate::{
     access,
+    access_log::Journal,
     convert::{self, Asked},
     describe,
     infer_stream::{Answer, AskedOnStream, InferStream, Single},
@@ -19,7 +20,7 @@ use hippocamp_proto::inference::{
     grpc_inference_service_server::GrpcInferenceService,
     model_repository_parameter::ParameterChoice,
 };
-use hippocamp_telemetry::log::LogControl;
+use hippocamp_telemetry::{access::AccessRecord, log::LogControl};
 use hippocamp_types::{Error, InferRequest, Responder, Timestamp};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
@@ -82,23 +83,31 @@ fn decode(
     Ok(Decoded { model_name, version, request, asked })
 }
 
-/// Metadata that are forwarded become parameters of `request`.
-fn forward(
-    forwarded: &ForwardedHeaders,
-    metadata: &MetadataMap,
-    request: &mut InferRequest,
-) -> Result<(), Error> {
-    let text = metadata.iter().filter_map(|pair| match pair {
-        KeyAndValueRef::Ascii(name, value) => Some((name.as_str(), value.as_bytes())),
-        KeyAndValueRef::Binary(..) => None,
-    });
-    forwarded.add(&mut request.parameters, text)
+/// What a request gets from the call beside its message.
+struct Origin<'a> {
+    forwarded: &'a ForwardedHeaders,
+    metadata: &'a MetadataMap,
+    record: Option<Arc<AccessRecord>>,
+}
+
+impl Origin<'_> {
+    /// Metadata that are forwarded, and the account of the access log.
+    fn equip(&self, request: &mut InferRequest, model: &str) -> Result<(), Error> {
+        if let Some(record) = &self.record {
+            record.request(&request.id, model);
+            request.account = Some(Arc::clone(record) as _);
+        }
+        let text = self.metadata.iter().filter_map(|pair| match pair {
+            KeyAndValueRef::Ascii(name, value) => Some((name.as_str(), value.as_bytes())),
+            KeyAndValueRef::Binary(..) => None,
+        });
+        self.forwarded.add(&mut request.parameters, text)
+    }
 }
 
 async fn infer(
     server: &InferenceServer,
-    forwarded: &ForwardedHeaders,
-    metadata: &MetadataMap,
+    origin: &Origin<'_>,
     message: ModelInferRequest,
 ) -> Result<ModelInferResponse, Error> {
     let received = server.now();
@@ -112,27 +121,25 @@ async fn infer(
     let Decoded { model_name, version, mut request, asked } =
         decode(message, (&model, version), received, responder)?;
     drop(model);
-    forward(forwarded, metadata, &mut request)?;
+    origin.equip(&mut request, &model_name)?;
     server.infer(&model_name, version, request);
     convert::infer_response(reply.await?, &asked)
 }
 
 /// Starts a request of a stream.
-fn start(
-    server: &InferenceServer,
-    forwarded: &ForwardedHeaders,
-    metadata: &MetadataMap,
-    message: ModelInferRequest,
-) -> Answer {
-    let id = message.id.clone();
-    try_start(server, forwarded, metadata, message)
-        .unwrap_or_else(|error| Answer::One(Single::refused(id, error)))
+fn start(server: &InferenceServer, origin: &Origin<'_>, message: ModelInferRequest) -> Answer {
+    let refused = AskedOnStream {
+        id: message.id.clone(),
+        record: origin.record.clone(),
+        ..Default::default()
+    };
+    try_start(server, origin, message)
+        .unwrap_or_else(|error| Answer::One(Single::refused(refused, error)))
 }
 
 fn try_start(
     server: &InferenceServer,
-    forwarded: &ForwardedHeaders,
-    metadata: &MetadataMap,
+    origin: &Origin<'_>,
     message: ModelInferRequest,
 ) -> Result<Answer, Error> {
     let received = server.now();
@@ -141,9 +148,10 @@ fn try_start(
     let infer = |responder| {
         let Decoded { model_name, version, mut request, asked } =
             decode(message, (&model, version), received, responder)?;
-        forward(forwarded, metadata, &mut request)?;
+        origin.equip(&mut request, &model_name)?;
         server.infer(&model_name, version, request);
-        Ok::<_, Error>(AskedOnStream { id, model_name, model_version, asked })
+        let record = origin.record.clone();
+        Ok::<_, Error>(AskedOnStream { id, model_name, model_version, asked, record })
     };
     Ok(if model.config.decoupled {
         let (responder, replies) = stream_reply();
@@ -163,9 +171,14 @@ impl GrpcInferenceService for InferenceService {
         request: Request<ModelInferRequest>,
     ) -> Answered<ModelInferResponse> {
         access::model(&request, &request.get_ref().model_name)?;
-        let (metadata, _, message) = request.into_parts();
+        let (metadata, extensions, message) = request.into_parts();
         let id = message.id.clone();
-        let inferred = infer(&self.server, &self.forwarded, &metadata, message).await;
+        let origin = Origin {
+            forwarded: &self.forwarded,
+            metadata: &metadata,
+            record: extensions.get().cloned(),
+        };
+        let inferred = infer(&self.server, &origin, message).await;
         answer(inferred).map_err(|mut status| {
             // An id may be empty, or hold what metadata cannot.
             if let Some(id) = MetadataValue::try_from(&id).ok().filter(|id| !id.is_empty()) {
@@ -186,9 +199,14 @@ impl GrpcInferenceService for InferenceService {
             request.metadata().get(ERRORS_AS_STATUS).is_some_and(|value| value == "true");
         let (server, forwarded) = (Arc::clone(&self.server), self.forwarded.clone());
         let grant = access::grant(&request);
-        let (metadata, _, messages) = request.into_parts();
+        let (metadata, extensions, messages) = request.into_parts();
+        let journal = extensions.get::<Journal>().cloned();
         let start = move |message: ModelInferRequest| match grant.model(&message.model_name) {
-            Ok(()) => start(&server, &forwarded, &metadata, message),
+            Ok(()) => {
+                let record = journal.as_ref().map(Journal::begin);
+                let (forwarded, metadata) = (&forwarded, &metadata);
+                start(&server, &Origin { forwarded, metadata, record }, message)
+            }
             Err(refusal) => Answer::Refused(access::status(&refusal)),
         };
         let draining = self.draining.clone().cancelled_owned();

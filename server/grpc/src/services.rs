@@ -3,6 +3,7 @@
 
 use crate::{
     access,
+    access_log::{self, Journal},
     health::HealthService,
     options::{GrpcOptions, MAX_MESSAGE_BYTES},
     service::InferenceService,
@@ -14,6 +15,7 @@ use hippocamp_proto::{
     FILE_DESCRIPTOR_SET, health::health_server::HealthServer,
     inference::grpc_inference_service_server::GrpcInferenceServiceServer,
 };
+use hippocamp_telemetry::access::{AccessLog, AccessRecord};
 use http::{HeaderName, HeaderValue};
 use std::{
     convert::Infallible,
@@ -21,7 +23,7 @@ use std::{
     task::{Context, Poll},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::{body::Body, codec::CompressionEncoding, service::Routes};
+use tonic::{Code, body::Body, codec::CompressionEncoding, service::Routes};
 use tower::Service;
 
 pub(crate) const INFERENCE: &str = "/inference.GRPCInferenceService/";
@@ -34,6 +36,7 @@ pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/";
 #[derive(Clone, Debug)]
 pub struct Services {
     guard: Arc<Guard>,
+    access_log: Option<AccessLog>,
     inference: GrpcInferenceServiceServer<InferenceService>,
     health: HealthServer<HealthService>,
     reflection: Routes,
@@ -61,7 +64,14 @@ impl Services {
                 .send_compressed(CompressionEncoding::Deflate);
         }
         let guard = Arc::new(options.guard.clone());
-        Self { guard, inference, health: HealthServer::new(health), reflection: reflection() }
+        let access_log = options.access_log.clone();
+        Self {
+            guard,
+            access_log,
+            inference,
+            health: HealthServer::new(health),
+            reflection: reflection(),
+        }
     }
 }
 
@@ -88,8 +98,19 @@ impl Service<http::Request<Body>> for Services {
 
     fn call(&mut self, mut request: http::Request<Body>) -> Self::Future {
         let given = request.headers().get(REQUEST_ID).cloned();
-        if let Err(refusal) = access::admit(&self.guard, &mut request) {
-            return Box::pin(ready(Ok(marked(refusal.into_http(), given))));
+        let admitted = access::admit(&self.guard, &mut request);
+        let journal = self.access_log.as_ref().map(|log| Journal::new(log, &request));
+        let path = request.uri().path();
+        let is_stream = path.strip_prefix(INFERENCE) == Some("ModelStreamInfer");
+        let record =
+            journal.as_ref().filter(|_| !is_stream || admitted.is_err()).map(Journal::begin);
+        if let Err(refusal) = admitted {
+            return Box::pin(ready(Ok(written(marked(refusal.into_http(), given), record))));
+        }
+        if let Some(record) = &record {
+            request.extensions_mut().insert(Arc::clone(record));
+        } else if let Some(journal) = journal {
+            request.extensions_mut().insert(journal);
         }
         let path = request.uri().path();
         let answered = if path.starts_with(INFERENCE) {
@@ -99,7 +120,7 @@ impl Service<http::Request<Body>> for Services {
         } else {
             Box::pin(self.reflection.call(request))
         };
-        Box::pin(async move { Ok(marked(answered.await?, given)) })
+        Box::pin(async move { Ok(written(marked(answered.await?, given), record)) })
     }
 }
 
@@ -113,6 +134,23 @@ fn marked(mut response: http::Response<Body>, given: Option<HeaderValue>) -> htt
             HeaderValue::from_str(&generated_request_id()).expect("letters and digits fit a header")
         });
         response.headers_mut().insert(ID, id);
+    }
+    response
+}
+
+/// Tells the access log what the answer is.
+fn written(
+    response: http::Response<Body>,
+    record: Option<Arc<AccessRecord>>,
+) -> http::Response<Body> {
+    if let Some(record) = record {
+        let code =
+            response.headers().get(GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
+        access_log::answered(&record, code.unwrap_or(Code::Ok));
+        let id = response.headers().get(REQUEST_ID);
+        if let Some(id) = id.and_then(|id| id.to_str().ok()) {
+            record.identify(id);
+        }
     }
     response
 }

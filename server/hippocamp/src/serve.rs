@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use hippocamp_core::InferenceServer;
 use hippocamp_grpc::GrpcOptions;
 use hippocamp_http::HttpOptions;
-use hippocamp_telemetry::log;
+use hippocamp_telemetry::{access::AccessLog, log};
 use hippocamp_types::{Clock as _, MonotonicClock};
 use std::{io::Write as _, sync::Arc, time::Duration};
 use tokio::{
@@ -15,6 +15,9 @@ use tokio::{
     sync::watch,
     task::JoinSet,
 };
+
+/// Time that the disk has for the last lines of the access log.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// Time that a gRPC client has to close its connection once it is told that the server goes away;
 /// its calls were answered before.
@@ -36,6 +39,8 @@ pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
 
 async fn serve(settings: Settings) -> anyhow::Result<()> {
     let log = log::init(settings.log.clone())?;
+    let access_log = settings.access_log.as_deref().map(AccessLog::open).transpose();
+    let access_log = access_log.context("--access-log: cannot open it")?;
     let (stop, stopping) = watch::channel(false);
     let server = build::server(&settings);
     let mut endpoints = JoinSet::new();
@@ -53,6 +58,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             log: log.clone(),
             guard: settings.access.http(),
             forwarded: settings.access.http_forwarded.clone(),
+            access_log: access_log.clone(),
         };
         let router = hippocamp_http::router(Arc::clone(&server), options);
         endpoints.spawn(endpoint::serve(listener, router, stopping.clone(), settings.exit_timeout));
@@ -67,6 +73,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             log: log.clone(),
             guard: settings.access.grpc(),
             forwarded: settings.access.grpc_forwarded.clone(),
+            access_log: access_log.clone(),
         };
         let stopped = || {
             let mut stopping = stopping.clone();
@@ -127,6 +134,9 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
         ended = shut_down(&settings, &server, &stop, endpoints) => ended,
         name = signalled() => bail!("second signal ({name}): exiting at once"),
     };
+    if let Some(log) = access_log {
+        log.flush(LAST_LINES);
+    }
     ended
 }
 

@@ -39,6 +39,8 @@ pub(crate) struct Settings {
     pub(crate) exit_delay: Duration,
     pub(crate) listening: Listening,
     pub(crate) access: AccessSettings,
+    /// A file, or "-" for standard output.
+    pub(crate) access_log: Option<String>,
     pub(crate) threads: usize,
     pub(crate) max_input_size: usize,
     pub(crate) grpc_keepalive: Keepalive,
@@ -108,6 +110,7 @@ impl Settings {
             exit_delay: Duration::from_secs(given.exit_delay_secs.unwrap_or(0)),
             listening,
             access,
+            access_log: given.access_log,
             threads: given.http_thread_count.unwrap_or(cores).max(1),
             max_input_size: given.http_max_input_size.unwrap_or(64 << 20),
             grpc_keepalive: Keepalive {

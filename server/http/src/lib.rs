@@ -5,6 +5,7 @@
 //! here. Built by the binary, which owns sockets and shutdown.
 #![forbid(unsafe_code)]
 
+mod access_log;
 mod body;
 pub mod codec;
 mod error;
@@ -18,7 +19,7 @@ pub use metrics::metrics_router;
 use axum::{Router, extract::Request};
 use hippocamp_access::Guard;
 use hippocamp_core::{ForwardedHeaders, InferenceServer};
-use hippocamp_telemetry::log::LogControl;
+use hippocamp_telemetry::{access::AccessLog, log::LogControl};
 use std::sync::Arc;
 
 /// What the HTTP front-end is told about itself.
@@ -32,6 +33,8 @@ pub struct HttpOptions {
     pub guard: Guard,
     /// Which headers become parameters of a request (`--http-header-forward-pattern`).
     pub forwarded: ForwardedHeaders,
+    /// Where each call is written down, if it is.
+    pub access_log: Option<AccessLog>,
 }
 
 /// The default of [`HttpOptions::max_input_size`]: 64 MiB, as in Triton.

@@ -4,6 +4,7 @@
 //! [`ModelStatistics`]; text is made only when somebody asks for it.
 #![forbid(unsafe_code)]
 
+pub mod access;
 mod custom;
 mod exposition;
 mod histogram;

@@ -6,6 +6,7 @@ mod line;
 
 use hippocamp_types::{Error, ErrorCode};
 use line::LineFormat;
+pub(crate) use line::utc_now;
 use std::{
     fmt,
     fs::OpenOptions,

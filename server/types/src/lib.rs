@@ -3,6 +3,7 @@
 //! knows no protocol, no configuration and no C.
 #![forbid(unsafe_code)]
 
+mod account;
 mod clock;
 mod datatype;
 mod error;
@@ -13,6 +14,7 @@ mod scheduling;
 mod shape;
 mod tensor;
 
+pub use account::Account;
 pub use clock::{Clock, MonotonicClock, Timestamp};
 pub use datatype::DataType;
 pub use error::{Error, ErrorCode};

@@ -1,6 +1,6 @@
 //! An inference request on its way down.
 
-use crate::{Infer, Responder, Tensor, Timestamp};
+use crate::{Account, Infer, Responder, Tensor, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// A request parameter's value.
@@ -68,6 +68,8 @@ pub struct InferRequest {
     /// Runs the steps of an ensemble, over the same snapshot of the repository that this request
     /// was resolved in; set by `core`.
     pub steps: Option<Arc<dyn Infer>>,
+    /// Where what the request cost is written down, if it is.
+    pub account: Option<Arc<dyn Account>>,
     /// Where the answer goes.
     pub responder: Responder,
 }
@@ -88,6 +90,7 @@ impl InferRequest {
             received,
             queued: received,
             steps: None,
+            account: None,
             responder,
         }
     }

@@ -13,6 +13,7 @@ use crate::{
 use axum::response::Response;
 use bytes::Bytes;
 use hippocamp_core::{ReplyStream, stream_reply};
+use hippocamp_telemetry::access::AccessRecord;
 use hippocamp_types::{Error, InferResponse};
 use http::{HeaderValue, Method, header};
 use http_body::Frame;
@@ -20,6 +21,7 @@ use std::{
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -80,13 +82,14 @@ async fn generate(call: Call) -> Result<Response, HttpError> {
 }
 
 async fn generate_stream(call: Call) -> Result<Response, HttpError> {
+    let record = call.record.clone();
     let mut responses = start(call).await?;
     // The first response decides the status; an error before it is no stream.
     let first = match responses.next().await? {
         Some(response) => Some(event(&encode_generate(&response)?)),
         None => None,
     };
-    let mut response = Response::new(axum::body::Body::new(Events { first, responses }));
+    let mut response = Response::new(axum::body::Body::new(Events { first, responses, record }));
     let headers = response.headers_mut();
     headers
         .insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream; charset=utf-8"));
@@ -108,7 +111,7 @@ async fn start(mut call: Call) -> Result<Responses, HttpError> {
     let request = offload(size, work).await??;
     let (responder, replies) = stream_reply();
     let (mut request, _all_outputs) = request.into_request(received, responder);
-    call.forward_headers(&mut request)?;
+    call.equip(&mut request)?;
     call.front.server.infer(call.name(), version, request);
     Ok(Responses { replies, ended: false })
 }
@@ -158,6 +161,15 @@ fn event(json: &[u8]) -> Bytes {
 struct Events {
     first: Option<Bytes>,
     responses: Responses,
+    record: Option<Arc<AccessRecord>>,
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        if let Some(record) = &self.record {
+            record.ended();
+        }
+    }
 }
 
 impl http_body::Body for Events {
@@ -203,7 +215,8 @@ mod tests {
         responder.send(Err(Error::invalid("no")), false).unwrap();
         responder.finish().unwrap();
         let first = Some(event(b"{}"));
-        let mut events = Events { first, responses: Responses { replies, ended: false } };
+        let mut events =
+            Events { first, responses: Responses { replies, ended: false }, record: None };
         let mut seen = Vec::new();
         let mut context = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Some(frame)) = Pin::new(&mut events).poll_frame(&mut context) {
@@ -224,7 +237,8 @@ mod tests {
     #[test]
     fn dropping_the_stream_cancels_the_request() {
         let (responder, replies) = stream_reply();
-        let events = Events { first: None, responses: Responses { replies, ended: false } };
+        let events =
+            Events { first: None, responses: Responses { replies, ended: false }, record: None };
         assert!(!responder.is_cancelled());
         drop(events);
         assert!(responder.is_cancelled());

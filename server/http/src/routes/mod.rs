@@ -14,10 +14,11 @@ mod shared_memory;
 mod statistics;
 mod trace;
 
-use crate::{Front, body, error::HttpError, openapi::Docs, request_id};
+use crate::{Front, access_log, body, error::HttpError, openapi::Docs, request_id};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use hippocamp_access::{Category, Grant};
+use hippocamp_telemetry::access::AccessRecord;
 use hippocamp_types::{Error, InferRequest};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
@@ -83,6 +84,8 @@ struct Call {
     segments: Segments,
     /// What the caller may do.
     grant: Grant,
+    /// What the access log is told.
+    record: Option<Arc<AccessRecord>>,
 }
 
 impl Call {
@@ -105,8 +108,13 @@ impl Call {
         })
     }
 
-    /// Headers that are forwarded become parameters of `request`.
-    fn forward_headers(&self, request: &mut InferRequest) -> Result<(), Error> {
+    /// What a request gets from the call beside its body: headers that are forwarded, and the
+    /// account of the access log.
+    fn equip(&self, request: &mut InferRequest) -> Result<(), Error> {
+        if let Some(record) = &self.record {
+            record.request(&request.id, self.name());
+            request.account = Some(Arc::clone(record) as _);
+        }
         let headers = self.parts.headers.iter();
         let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
         self.front.options.forwarded.add(&mut request.parameters, headers)
@@ -140,7 +148,9 @@ pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let given = request_id::given(&parts.headers);
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
-    let answer = match admit(front, parts, body) {
+    let log = front.options.access_log.as_ref();
+    let record = log.map(|log| access_log::begin(log, &parts));
+    let answer = match admit(front, parts, body, record.clone()) {
         Ok((handler, call)) => handler(call).await,
         Err(error) => Err(error),
     };
@@ -154,16 +164,27 @@ pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
         }
     };
     request_id::mark(&mut response, known.as_deref(), given, failed);
+    if let Some(record) = record {
+        access_log::answered(&record, &response);
+    }
     tracing::trace!(%method, path = uri.path(), status = response.status().as_u16(), "answered");
     response
 }
 
 /// Finds the handler, and whether the caller may use it.
-fn admit(front: Arc<Front>, parts: Parts, body: Body) -> Result<(Handler, Call), HttpError> {
+fn admit(
+    front: Arc<Front>,
+    parts: Parts,
+    body: Body,
+    record: Option<Arc<AccessRecord>>,
+) -> Result<(Handler, Call), HttpError> {
     let (route, segments) = find(&parts.method, parts.uri.path())?;
     let header = |name: &str| parts.headers.get(name).map(http::HeaderValue::as_bytes);
     let grant = front.options.guard.admit(route.category(), header)?;
-    let call = Call { front, parts, body, segments, grant };
+    if let Some(record) = &record {
+        access_log::admitted(record, &grant);
+    }
+    let call = Call { front, parts, body, segments, grant, record };
     if let Some(model) = route.subject(&call) {
         call.grant.model(model)?;
     }

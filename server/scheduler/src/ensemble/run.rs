@@ -260,6 +260,7 @@ impl Run {
             sequence: self.request.sequence,
             priority: self.request.priority,
             timeout: self.request.timeout,
+            account: self.request.account.clone(),
             ..InferRequest::new(self.ensemble.clock.now(), responder)
         };
         self.steps.infer(&step.model, step.version, request);

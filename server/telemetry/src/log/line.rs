@@ -58,6 +58,14 @@ where
     }
 }
 
+/// Now, as `2026-06-11T10:14:03.291462Z`.
+pub(crate) fn utc_now() -> String {
+    let mut time = String::new();
+    // A string takes any text.
+    SystemTime.format_time(&mut Writer::new(&mut time)).unwrap_or_default();
+    time
+}
+
 fn severity(level: Level) -> char {
     match level {
         Level::ERROR => 'E',
