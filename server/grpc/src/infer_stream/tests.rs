@@ -32,10 +32,14 @@ fn call(errors_end: bool) -> Call {
                 empty_final_response: message.id.starts_with("empty"),
                 ..Asked::default()
             },
+            record: None,
         };
         let (responder, answer) = match message.model_name.as_str() {
             "refused" => {
-                return Answer::One(Single::refused(message.id, Error::not_found("no such model")));
+                return Answer::One(Single::refused(
+                    AskedOnStream { id: message.id, ..AskedOnStream::default() },
+                    Error::not_found("no such model"),
+                ));
             }
             "decoupled" => {
                 let (responder, replies) = stream_reply();
