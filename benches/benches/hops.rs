@@ -87,6 +87,7 @@ fn queue(criterion: &mut Criterion) {
         batching: Some(DynamicBatching::default()),
         ragged_inputs: Vec::new(),
         default_max_queue_size: 64,
+        strategy: None,
     });
     let now = Timestamp::from_nanos(1);
     let request = || {

@@ -3,8 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+mod compile;
 mod repository;
 mod sandbox;
 
+pub use compile::{c_compiler, compile_c};
 pub use repository::{Repository, golden_models, workspace_root};
 pub use sandbox::{Refusal, Sandbox, Settings, server_binary};

@@ -6,7 +6,7 @@
 use hippocamp_backend_host::{BackendHost, HostOptions, ModelSpec};
 use hippocamp_config::{ModelConfig, finish, parse_pbtxt};
 use hippocamp_telemetry::ModelStatistics;
-use hippocamp_tests::workspace_root;
+use hippocamp_tests::{c_compiler, compile_c};
 use hippocamp_types::{
     Clock, DataType, InferRequest, MonotonicClock, Reply, Responder, ResponseSink, Shape, Tensor,
 };
@@ -21,27 +21,6 @@ const CONFIG: &str = r#"
     name: "m" backend: "c" max_batch_size: 8
     input [ { name: "INPUT0" data_type: TYPE_INT32 dims: [ 2 ] } ]
     output [ { name: "OUTPUT0" data_type: TYPE_INT32 dims: [ 2 ] } ]"#;
-
-/// The C compiler that every Rust toolchain links with.
-fn cc() -> Command {
-    Command::new(env::var_os("CC").unwrap_or_else(|| "cc".into()))
-}
-
-fn compile(backends: &Path, more: &[&str]) {
-    let place = backends.join("c");
-    fs::create_dir_all(&place).unwrap();
-    let output = cc()
-        // The compiler's own leaks are not ours.
-        .env_remove("LD_PRELOAD")
-        .args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-fPIC", "-shared"])
-        .args(more)
-        .arg("-o")
-        .arg(place.join("libtriton_c.so"))
-        .arg(workspace_root().join("tests/data/c_backend.c"))
-        .output()
-        .expect("the C compiler runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-}
 
 #[derive(Clone, Default)]
 struct Replies(Arc<Mutex<Vec<Reply>>>);
@@ -71,7 +50,8 @@ fn a_backend_in_c_answers() {
     let directory = tempfile::tempdir().unwrap();
     let backends = directory.path().join("backends");
     let sanitized = env::var_os("SANITIZED").is_some();
-    compile(&backends, if sanitized { &["-fsanitize=address"] } else { &[] });
+    let more: &[&str] = if sanitized { &["-fsanitize=address"] } else { &[] };
+    compile_c("c_backend.c", &backends.join("c/libtriton_c.so"), more);
     let model = directory.path().join("m");
     fs::create_dir_all(model.join("1")).unwrap();
     let host = BackendHost::new(HostOptions {
@@ -112,7 +92,8 @@ fn a_backend_in_c_answers() {
 
 #[test]
 fn address_sanitizer_has_nothing_to_report() {
-    let library = cc().arg("-print-file-name=libasan.so").output().expect("the C compiler runs");
+    let library =
+        c_compiler().arg("-print-file-name=libasan.so").output().expect("the C compiler runs");
     let library = String::from_utf8(library.stdout).unwrap();
     let library = library.trim();
     assert!(

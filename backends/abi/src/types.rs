@@ -39,6 +39,7 @@ macro_rules! handles {
 handles! {
     TRITONBACKEND_Backend
     TRITONBACKEND_BackendAttribute
+    TRITONBACKEND_Batcher
     TRITONBACKEND_Input
     TRITONBACKEND_MemoryManager
     TRITONBACKEND_Model

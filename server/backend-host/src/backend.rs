@@ -27,7 +27,7 @@ use std::{
 #[derive(Debug)]
 pub(crate) struct BackendObject {
     pub(crate) name: CString,
-    /// Where the library lies; empty for a built-in backend.
+    /// Where its files lie; empty for a built-in backend.
     pub(crate) directory: CString,
     pub(crate) config: Handle<MessageObject>,
     pub(crate) state: AtomicPtr<c_void>,
@@ -58,7 +58,7 @@ impl BackendObject {
         TRITONBACKEND_ExecutionPolicy(self.execution_policy.load(Ordering::Relaxed))
     }
 
-    /// Kept for the backend to read; instances have threads of their own under either policy.
+    /// For the instances of models that are loaded from now on.
     pub(crate) fn set_execution_policy(&self, policy: TRITONBACKEND_ExecutionPolicy) {
         self.execution_policy.store(policy.0, Ordering::Relaxed);
     }
@@ -80,15 +80,16 @@ pub(crate) struct Backend {
 
 impl Backend {
     /// Initialises a backend whose functions are loaded. As in Triton, a backend that fails to
-    /// initialise is finalised, too: so it can clean up in one place.
+    /// initialise is finalised, too: so it can clean up in one place. `directory` holds what the
+    /// backend needs besides its library at `path`.
     pub(crate) fn start(
         name: &str,
+        directory: &Path,
         path: Option<&Path>,
         config: String,
         entry: Entry,
         library: Option<OpenLibrary>,
     ) -> Result<Self, HostError> {
-        let directory = path.and_then(Path::parent).unwrap_or(Path::new(""));
         let object = Arc::new(Handle::new(BackendObject {
             name: c_string(name),
             directory: c_string(&directory.to_string_lossy()),

@@ -30,6 +30,18 @@ pub enum HostError {
         /// Directories, each in quotes.
         searched: String,
     },
+    /// The backend is to be in Python, and is not there.
+    #[error(
+        "unable to find Python backend based backend library '{library}' for model '{model}', searched: '{searched}'"
+    )]
+    UnknownPython {
+        /// The file name.
+        library: &'static str,
+        /// The model.
+        model: String,
+        /// The path tried.
+        searched: String,
+    },
     /// `runtime` is a path that leaves the directory.
     #[error(
         "backend library name '{library}' escapes backend directory '{directory}', for model '{model}', check model config runtime field"
@@ -58,6 +70,36 @@ pub enum HostError {
         /// The file, or the name of the built-in backend.
         path: String,
     },
+    /// `TRITON_BATCH_STRATEGY_PATH` leads out of the model's directory.
+    #[error(
+        "Batching library path escapes model repository. '{path}' is to lie in '{directory}', see parameter TRITON_BATCH_STRATEGY_PATH of model '{model}'"
+    )]
+    StrategyEscapes {
+        /// As it was given.
+        path: String,
+        /// The model's.
+        directory: String,
+        /// The model.
+        model: String,
+    },
+    /// `TRITON_BATCH_STRATEGY_PATH` names no file.
+    #[error("Batching library path not found: {path}")]
+    UnknownStrategy {
+        /// The file.
+        path: String,
+    },
+    /// A library with some of the functions of a custom batching strategy.
+    #[error(
+        "{path} does not define all required custom batching functions for model {model}: {missing} is missing"
+    )]
+    StrategyIncomplete {
+        /// The file.
+        path: String,
+        /// The model.
+        model: String,
+        /// The first function that is not there.
+        missing: &'static str,
+    },
     /// A name, path or setting holds a NUL, which C cannot carry.
     #[error("{what} holds a NUL character")]
     Nul {
@@ -76,9 +118,14 @@ impl HostError {
             Self::NoBackend { .. }
             | Self::UnknownBackend { .. }
             | Self::UnknownLibrary { .. }
+            | Self::UnknownPython { .. }
             | Self::LibraryEscapes { .. }
+            | Self::StrategyEscapes { .. }
+            | Self::StrategyIncomplete { .. }
             | Self::Nul { .. } => ErrorCode::InvalidArgument,
-            Self::Library { .. } | Self::NoEntryPoint { .. } => ErrorCode::NotFound,
+            Self::Library { .. } | Self::NoEntryPoint { .. } | Self::UnknownStrategy { .. } => {
+                ErrorCode::NotFound
+            }
             Self::Backend(error) => error.code(),
         }
     }

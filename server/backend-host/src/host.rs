@@ -4,6 +4,7 @@ use crate::{
     HostError,
     backend::Backend,
     entry::Entry,
+    found::Found,
     handles::Handle,
     library, metrics,
     model::{LoadedModel, Model, ModelSpec},
@@ -65,6 +66,8 @@ pub(crate) struct Registry {
 enum Key {
     Builtin(&'static str),
     Library(PathBuf),
+    /// The directory of a backend in Python: all of them have the library of backend `python`.
+    Python(PathBuf),
 }
 
 /// A backend's place in the registry.
@@ -82,13 +85,6 @@ impl Registration {
         drop(backends);
         self.registry.removed.notify_all();
     }
-}
-
-/// A backend that was found but is not loaded.
-#[derive(Clone, Debug)]
-enum Found {
-    Builtin { name: &'static str, table: BackendTable },
-    Library { name: String, path: PathBuf },
 }
 
 impl BackendHost {
@@ -115,12 +111,16 @@ impl BackendHost {
     ///
     /// # Errors
     /// If there is no such backend, or it refuses the model.
-    pub fn load_model(&self, spec: ModelSpec) -> Result<LoadedModel, HostError> {
-        let found = self.find(&spec)?;
+    pub fn load_model(&self, mut spec: ModelSpec) -> Result<LoadedModel, HostError> {
+        let options = &self.inner.options;
+        let found = Found::find(&spec, options)?;
+        found.complete(&mut spec.config);
+        let places = library::search_path(&spec, &spec.config.backend, &options.backend_directory);
         let backend = self.backend(&found)?;
         let clock = Arc::clone(&self.inner.options.clock);
         let server = Arc::clone(&self.inner.server);
-        Model::load(spec, backend, server, clock, self.inner.patience).map(LoadedModel::new)
+        Model::load(spec, backend, server, clock, self.inner.patience)
+            .map(|model| LoadedModel::new(model, places))
     }
 
     /// Names of the backends that loaded models use, ascending.
@@ -137,53 +137,17 @@ impl BackendHost {
         names
     }
 
-    /// The backend of a model: a library in the model's directories or the backend's, else a
-    /// built-in one of that name, else the same for the name it is an alias of.
-    fn find(&self, spec: &ModelSpec) -> Result<Found, HostError> {
-        let options = &self.inner.options;
-        let asked = spec.config.backend.as_str();
-        if asked.is_empty() {
-            return Err(HostError::NoBackend { model: spec.name.clone() });
-        }
-        if asked.contains(['/', '\0']) {
-            return Err(HostError::UnknownBackend { backend: asked.to_owned() });
-        }
-        let runtime = spec.config.runtime.as_str();
-        let alias =
-            options.aliases.iter().find(|(alias, _)| alias == asked).map(|(_, name)| name.as_str());
-        for name in std::iter::once(asked).chain(alias) {
-            if let Some(path) = library::find(spec, name, &options.backend_directory)? {
-                return Ok(Found::Library { name: name.to_owned(), path });
-            }
-            let is_default = runtime.is_empty() || runtime == library::library_name(name);
-            if is_default
-                && let Some(&(name, table)) =
-                    options.builtin.iter().find(|(builtin, _)| *builtin == name)
-            {
-                return Ok(Found::Builtin { name, table });
-            }
-        }
-        if runtime.is_empty() {
-            return Err(HostError::UnknownBackend { backend: asked.to_owned() });
-        }
-        let searched = library::search_path(spec, asked, &options.backend_directory);
-        Err(HostError::UnknownLibrary {
-            library: runtime.to_owned(),
-            model: spec.name.clone(),
-            searched: searched.map(|path| format!("'{}'", path.display())).join(" "),
-        })
-    }
-
     /// The backend that was found, initialised if nobody uses it yet. One that is being finalised
     /// is waited for: its library must not be initialised meanwhile.
     fn backend(&self, found: &Found) -> Result<Arc<Backend>, HostError> {
         let registry = &self.inner.registry;
+        // The same file under two paths is one library to the dynamic loader.
+        let real =
+            |path: &PathBuf| fs::canonicalize(path).unwrap_or_else(|_unreadable| path.clone());
         let key = match found {
             Found::Builtin { name, .. } => Key::Builtin(name),
-            // The same file under two paths is one library to the dynamic loader.
-            Found::Library { path, .. } => {
-                Key::Library(fs::canonicalize(path).unwrap_or_else(|_unreadable| path.clone()))
-            }
+            Found::Library { path, .. } => Key::Library(real(path)),
+            Found::Python { directory, .. } => Key::Python(real(directory)),
         };
         let mut backends = registry.backends.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(known) = backends.get(&key) {
@@ -201,19 +165,21 @@ impl BackendHost {
 
     fn start(&self, found: &Found) -> Result<Backend, HostError> {
         let options = &self.inner.options;
-        let (name, path, table, library): (&str, Option<&Path>, _, _) = match found {
+        let opened = |path: &Path| {
+            library::open(path)
+                .map(|(table, library)| (Some(path.to_owned()), table, Some(library)))
+        };
+        let (path, table, library) = match found {
             Found::Builtin { name, table } => {
                 library::check(table, name)?;
-                (name, None, *table, None)
+                (None, *table, None)
             }
-            Found::Library { name, path } => {
-                let (table, library) = library::open(path)?;
-                (name, Some(path), table, Some(library))
-            }
+            Found::Library { path, .. } | Found::Python { library: path, .. } => opened(path)?,
         };
         // SAFETY: a backend keeps the contract of tritonbackend.h; `Backend` keeps its library open
         // as long as it is used.
         let entry = unsafe { Entry::new(table) };
-        Backend::start(name, path, backend_config(options, name), entry, library)
+        let config = backend_config(options, found.configured_as());
+        Backend::start(found.name(), found.directory(), path.as_deref(), config, entry, library)
     }
 }

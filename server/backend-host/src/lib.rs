@@ -14,6 +14,7 @@ mod buffer;
 mod entry;
 mod error;
 mod exports;
+mod found;
 mod handles;
 mod host;
 mod in_flight;
@@ -29,8 +30,10 @@ mod response;
 mod response_statistics;
 mod server;
 mod settings;
+mod strategy;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub use error::HostError;
 pub use exports::exported_symbols;

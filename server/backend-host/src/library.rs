@@ -1,7 +1,7 @@
 //! Finds a backend's shared library and opens it.
 
 use crate::{HostError, ModelSpec};
-use hippocamp_backend_abi::BackendTable;
+use hippocamp_backend_abi::{BackendTable, BatchStrategyTable};
 use libloading::os::unix::Library;
 use std::path::{Component, Path, PathBuf};
 
@@ -91,6 +91,50 @@ pub(crate) fn open(path: &Path) -> Result<(BackendTable, OpenLibrary), HostError
     Ok((table, open))
 }
 
+/// Opens the library of a batching strategy; without functions if it has none of them. They are valid
+/// as long as the library is open.
+pub(crate) fn open_strategy(
+    path: &Path,
+    model: &str,
+) -> Result<(Option<BatchStrategyTable>, OpenLibrary), HostError> {
+    let open =
+        open::open(path).map_err(|reason| HostError::Library { path: path.to_owned(), reason })?;
+    let library = &open.backend;
+    let missing = |symbol| {
+        let path = path.display().to_string();
+        HostError::StrategyIncomplete { path, model: model.to_owned(), missing: symbol }
+    };
+    // SAFETY: a symbol of this name has the type that tritonbackend.h gives it.
+    let batcher_initialize = unsafe { symbol(library, BATCHER_INITIALIZE) };
+    // SAFETY: as above.
+    let batcher_finalize = unsafe { symbol(library, BATCHER_FINALIZE) };
+    // SAFETY: as above.
+    let batch_initialize = unsafe { symbol(library, BATCH_INITIALIZE) };
+    // SAFETY: as above.
+    let batch_include_request = unsafe { symbol(library, BATCH_INCLUDE_REQUEST) };
+    // SAFETY: as above.
+    let batch_finalize = unsafe { symbol(library, BATCH_FINALIZE) };
+    let table = BatchStrategyTable {
+        batcher_initialize: match batcher_initialize {
+            Some(function) => function,
+            None if batcher_finalize.is_none()
+                && batch_initialize.is_none()
+                && batch_include_request.is_none()
+                && batch_finalize.is_none() =>
+            {
+                return Ok((None, open));
+            }
+            None => return Err(missing(BATCHER_INITIALIZE)),
+        },
+        batcher_finalize: batcher_finalize.ok_or_else(|| missing(BATCHER_FINALIZE))?,
+        batch_initialize: batch_initialize.ok_or_else(|| missing(BATCH_INITIALIZE))?,
+        batch_include_request: batch_include_request
+            .ok_or_else(|| missing(BATCH_INCLUDE_REQUEST))?,
+        batch_finalize: batch_finalize.ok_or_else(|| missing(BATCH_FINALIZE))?,
+    };
+    Ok((Some(table), open))
+}
+
 /// Refuses a table that cannot execute.
 pub(crate) fn check(table: &BackendTable, path: &str) -> Result<(), HostError> {
     if table.model_instance_execute.is_none() {
@@ -100,6 +144,11 @@ pub(crate) fn check(table: &BackendTable, path: &str) -> Result<(), HostError> {
 }
 
 const EXECUTE: &str = "TRITONBACKEND_ModelInstanceExecute";
+const BATCHER_INITIALIZE: &str = "TRITONBACKEND_ModelBatcherInitialize";
+const BATCHER_FINALIZE: &str = "TRITONBACKEND_ModelBatcherFinalize";
+const BATCH_INITIALIZE: &str = "TRITONBACKEND_ModelBatchInitialize";
+const BATCH_INCLUDE_REQUEST: &str = "TRITONBACKEND_ModelBatchIncludeRequest";
+const BATCH_FINALIZE: &str = "TRITONBACKEND_ModelBatchFinalize";
 
 /// # Safety
 /// A symbol of this name, if there is one, is a function of type `F`.

@@ -6,6 +6,8 @@ use crate::{
     handles::{Handle, Object, c_string, tag},
     instance::{Instance, InstanceCore, InstanceSetting, ServingModel},
     server::ServerObject,
+    strategy::{self, Strategy},
+    turns,
 };
 use hippocamp_backend_abi::TRITONBACKEND_Model;
 use hippocamp_config::{
@@ -13,7 +15,7 @@ use hippocamp_config::{
 };
 use hippocamp_proto::inference as proto;
 use hippocamp_telemetry::ModelStatistics;
-use hippocamp_types::{Clock, Error, ModelInstance};
+use hippocamp_types::{BatchStrategy, Clock, Error, ModelInstance};
 use std::{
     ffi::{CString, c_void},
     path::PathBuf,
@@ -70,6 +72,12 @@ impl ModelObject {
     /// The configuration in Triton's JSON form.
     pub(crate) fn config_json(&self) -> String {
         to_json(&self.config.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A text among the parameters of the configuration.
+    pub(crate) fn parameter(&self, key: &str) -> Option<String> {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        config.parameters.get(key).map(|parameter| parameter.string_value.clone())
     }
 
     /// Takes over what a backend may complete. Only during `TRITONBACKEND_ModelInitialize`:
@@ -142,6 +150,22 @@ impl Model {
             .clone_from(&model.object.config.lock().unwrap_or_else(PoisonError::into_inner));
         Ok(model)
     }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Backends may read the configuration at any time: from here on the validated one.
+    fn serve(&self, config: &Arc<ModelConfig>) -> Arc<ServingModel> {
+        self.object.config.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.raw);
+        Arc::new(ServingModel::new(
+            Arc::clone(&self.name),
+            self.object.version,
+            Arc::clone(config),
+            Arc::clone(&self.statistics),
+            Arc::clone(&self.clock),
+        ))
+    }
 }
 
 impl Drop for Model {
@@ -158,11 +182,13 @@ impl Drop for Model {
 #[derive(Clone, Debug)]
 pub struct LoadedModel {
     model: Arc<Model>,
+    /// Where its libraries are looked for: directories of the version, the model and the backend.
+    places: [PathBuf; 3],
 }
 
 impl LoadedModel {
-    pub(crate) fn new(model: Model) -> Self {
-        Self { model: Arc::new(model) }
+    pub(crate) fn new(model: Model, places: [PathBuf; 3]) -> Self {
+        Self { model: Arc::new(model), places }
     }
 
     /// The configuration, with what the backend completed.
@@ -175,8 +201,24 @@ impl LoadedModel {
         &self.model.backend.preferred_groups
     }
 
+    /// The model's own batching strategy, if a library of one is named in its parameters or lies in
+    /// its directories or its backend's. It keeps the model loaded.
+    ///
+    /// # Errors
+    /// If the library is not where it should be, lacks a function, or refuses the model.
+    pub fn batch_strategy(
+        &self,
+        config: &Arc<ModelConfig>,
+    ) -> Result<Option<Arc<dyn BatchStrategy>>, HostError> {
+        let Some(path) = strategy::find(&self.model, &self.places)? else { return Ok(None) };
+        let serving = self.model.serve(config);
+        let strategy = Strategy::load(&path, Arc::clone(&self.model), serving)?;
+        Ok(strategy.map(|strategy| -> Arc<dyn BatchStrategy> { Arc::new(strategy) }))
+    }
+
     /// Makes every instance of every instance group of the validated configuration; passive ones
-    /// are kept alive with the model and not returned. Each instance keeps the model loaded and is
+    /// are kept alive with the model and not returned; those that share a thread are returned as
+    /// one. Each instance keeps the model loaded and is
     /// finalised when it is dropped, after the backend has given back what it holds.
     ///
     /// # Errors
@@ -186,30 +228,26 @@ impl LoadedModel {
         config: &Arc<ModelConfig>,
     ) -> Result<Vec<Box<dyn ModelInstance>>, HostError> {
         let model = &self.model;
-        // Backends may read the configuration at any time: from here on the validated one.
-        model.object.config.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&config.raw);
-        let serving = Arc::new(ServingModel::new(
-            Arc::clone(&model.name),
-            model.object.version,
-            Arc::clone(config),
-            Arc::clone(&model.statistics),
-            Arc::clone(&model.clock),
-        ));
+        let serving = model.serve(config);
         let groups = config.instance_groups.iter().enumerate();
         let wanted: Vec<InstanceSetting> = groups
             .flat_map(|(index, group)| settings(group, config.raw.instance_group.get(index)))
             .collect();
-        let passive: Vec<bool> = wanted.iter().map(|setting| setting.passive).collect();
+        let policy = model.backend.object.execution_policy();
+        let places: Vec<_> = wanted
+            .iter()
+            .map(|setting| (setting.passive, turns::shared_device(setting, policy)))
+            .collect();
         let cores = start_all(model, wanted, &serving).map_err(HostError::Backend)?;
-        let mut instances: Vec<Box<dyn ModelInstance>> = Vec::new();
-        for (core, passive) in cores.into_iter().zip(passive) {
+        let mut instances = Vec::new();
+        for (core, (passive, device)) in cores.into_iter().zip(places) {
             if passive {
                 model.passive.lock().unwrap_or_else(PoisonError::into_inner).push(core);
             } else {
-                instances.push(Box::new(Instance::new(core, Arc::clone(model))));
+                instances.push((device, Instance::new(core, Arc::clone(model))));
             }
         }
-        Ok(instances)
+        Ok(turns::by_thread(instances))
     }
 }
 

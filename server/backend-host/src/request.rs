@@ -13,7 +13,8 @@ use hippocamp_backend_abi::{
     TRITONBACKEND_Request, TRITONSERVER_DataType, TRITONSERVER_ParameterType,
 };
 use hippocamp_types::{
-    Account, CorrelationId, DataType, Error, InferRequest, Parameter, Shape, Tensor, Timestamp,
+    Account, CorrelationId, DataType, Error, InferRequest, Parameter, Reply, Responder,
+    ResponseSink, Shape, Tensor, Timestamp,
 };
 use std::{
     ffi::{CStr, CString, c_void},
@@ -126,6 +127,13 @@ impl Drop for LiveRequest {
     }
 }
 
+/// Hears no answer.
+struct Nobody;
+
+impl ResponseSink for Nobody {
+    fn accept(&self, _reply: Reply) {}
+}
+
 /// The error of whoever uses a request after its release.
 pub(crate) fn released() -> Error {
     Error::invalid("the request was released already")
@@ -185,6 +193,29 @@ impl LiveRequest {
                 ticket,
             )),
         }
+    }
+
+    /// A request that stays in its queue, for a batching strategy to look at: what is answered to
+    /// it goes nowhere.
+    pub(crate) fn to_look_at(
+        request: &InferRequest,
+        model: &Arc<ServingModel>,
+        ticket: Ticket,
+    ) -> Self {
+        let copy = InferRequest {
+            id: request.id.clone(),
+            inputs: request.inputs.clone(),
+            outputs: request.outputs.clone(),
+            parameters: request.parameters.clone(),
+            correlation_id: request.correlation_id.clone(),
+            sequence: request.sequence,
+            priority: request.priority,
+            timeout: request.timeout,
+            batch_size: request.batch_size,
+            queued: request.queued,
+            ..InferRequest::new(request.received, Responder::new(Nobody))
+        };
+        Self::new(copy, model, ticket)
     }
 
     /// Answers with an error, if there is no answer yet.

@@ -7,7 +7,9 @@ use hippocamp_proto::inference as proto;
 use hippocamp_repository::{LoadOrder, ModelLoader, ModelVersion, Retirement};
 use hippocamp_scheduler::{BatchScheduler, BatcherOptions, EnsembleScheduler};
 use hippocamp_telemetry::{Metrics, ModelStatistics};
-use hippocamp_types::{Clock, Error, InferRequest, ModelInstance, Scheduler};
+use hippocamp_types::{
+    BatchStrategy, Clock, Error, InferRequest, ModelInstance, PendingBatch, Scheduler,
+};
 use std::{collections::HashMap, fs, path::Path, sync::Arc};
 
 /// What every version of every model is made with.
@@ -68,14 +70,19 @@ impl Loader {
         })?;
         let completed = finish(loaded.config().clone(), loaded.preferred_instance_groups());
         let config = ModelConfig::new(completed)?;
+        let validated = Arc::new(config.clone());
+        let strategy = loaded.batch_strategy(&validated)?;
         let instances = loaded
-            .instances(&Arc::new(config.clone()))?
+            .instances(&validated)?
             .into_iter()
             .map(|instance| -> Box<dyn ModelInstance> {
                 Box::new(RetiringInstance { instance, _retirement: order.retirement.clone() })
             })
             .collect();
-        let options = BatcherOptions::new(&config, self.default_max_queue_size);
+        let mut options = BatcherOptions::new(&config, self.default_max_queue_size);
+        options.queue.strategy = strategy.map(|strategy| -> Arc<dyn BatchStrategy> {
+            Arc::new(RetiringStrategy { strategy, _retirement: order.retirement.clone() })
+        });
         let scheduler = BatchScheduler::start(
             options,
             instances,
@@ -124,6 +131,19 @@ impl ModelInstance for RetiringInstance {
 
     fn execute(&mut self, batch: Vec<InferRequest>) {
         self.instance.execute(batch);
+    }
+}
+
+/// A batching strategy that tells the repository when it has ended.
+#[derive(Debug)]
+struct RetiringStrategy {
+    strategy: Arc<dyn BatchStrategy>,
+    _retirement: Retirement,
+}
+
+impl BatchStrategy for RetiringStrategy {
+    fn begin(&self) -> Box<dyn PendingBatch + '_> {
+        self.strategy.begin()
     }
 }
 

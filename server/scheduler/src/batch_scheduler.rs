@@ -16,7 +16,7 @@ use std::{fmt, sync::Arc, thread};
 pub struct BatcherOptions {
     /// The model, for messages.
     pub model: Arc<str>,
-    /// What goes together, and how much may wait.
+    /// What goes together, and how much may wait. A model's own strategy is added here.
     pub queue: QueueOptions,
 }
 
@@ -36,6 +36,7 @@ impl BatcherOptions {
             batching,
             ragged_inputs: ragged.map(|input| input.name.clone()).collect(),
             default_max_queue_size,
+            strategy: None,
         };
         Self { model: Arc::clone(&config.name), queue }
     }

@@ -7,9 +7,9 @@
 mod level;
 
 use hippocamp_config::{DynamicBatching, QueuePolicy};
-use hippocamp_types::{Error, InferRequest, Rejected, Tensor, Timestamp};
+use hippocamp_types::{BatchStrategy, Error, InferRequest, Rejected, Tensor, Timestamp};
 use level::{Level, Verdict};
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What a queue is made with.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct QueueOptions {
     /// Requests that may wait, over all priority levels, where a level's policy sets no
     /// `max_queue_size` of its own. What comes on top is refused: overload never becomes memory.
     pub default_max_queue_size: usize,
+    /// Has the last word on a batch that sizes and shapes allow; asked only where there is `batching`.
+    pub strategy: Option<Arc<dyn BatchStrategy>>,
 }
 
 /// What to do next.
@@ -192,6 +194,8 @@ impl Queue {
     fn run(&mut self, now: Timestamp) -> Run {
         let mut run = Run::default();
         let mut first: Option<Place> = None;
+        let strategy = self.options.strategy.clone().filter(|_| self.options.batching.is_some());
+        let mut pending = strategy.as_ref().map(|strategy| strategy.begin());
         let mut at = self.sweep((0, 0), now);
         while let Some(place) = at {
             let (request, deadline) = self.get(place);
@@ -209,6 +213,11 @@ impl Queue {
             } else {
                 first = Some(place);
             }
+            let included = pending.as_mut().is_none_or(|pending| pending.include(request));
+            if !included && run.requests > 0 {
+                run.complete = true;
+                break;
+            }
             run.requests += 1;
             run.rows = rows;
             let queued = request.queued;
@@ -221,7 +230,7 @@ impl Queue {
             if batching.preferred_batch_sizes.binary_search(&rows).is_ok() {
                 run.preferred = run.requests;
             }
-            if rows >= self.options.max_batch_size {
+            if rows >= self.options.max_batch_size || !included {
                 run.complete = true;
                 break;
             }

@@ -21,6 +21,8 @@ pub use error::{Error, ErrorCode};
 pub use request::{CorrelationId, InferRequest, Parameter, Parameters, SequenceFlags};
 pub use responder::{AlreadyFinished, Outcome, Reply, RequestObserver, Responder, ResponseSink};
 pub use response::InferResponse;
-pub use scheduling::{Host, Infer, ModelInstance, Rejected, Scheduler};
+pub use scheduling::{
+    BatchStrategy, Host, Infer, ModelInstance, PendingBatch, Rejected, Scheduler,
+};
 pub use shape::{Shape, ShapeError};
 pub use tensor::{BytesElements, ElementError, Tensor, push_bytes_element};

@@ -44,6 +44,21 @@ pub trait ModelInstance: Send {
     fn execute(&mut self, batch: Vec<InferRequest>);
 }
 
+/// Says, beyond what sizes and shapes allow, which requests go into one batch: a strategy that comes
+/// with the model. It is asked under its queue's lock, so it never infers and never waits.
+pub trait BatchStrategy: Send + Sync + std::fmt::Debug {
+    /// Begins an empty batch. One that is not executed, since it is to grow, is dropped and begun
+    /// again when the queue is looked at next.
+    fn begin(&self) -> Box<dyn PendingBatch + '_>;
+}
+
+/// A batch that is being formed.
+pub trait PendingBatch {
+    /// Whether `request`, the next in the queue, joins. One that does not ends the batch, unless it
+    /// is the first: that one is executed alone.
+    fn include(&mut self, request: &InferRequest) -> bool;
+}
+
 /// Infers within one snapshot of the repository: what an ensemble needs to run its steps.
 pub trait Infer: Send + Sync + std::fmt::Debug {
     /// Passes `request` to `model`, in `version` or the latest one. Refusals are answered through

@@ -17,3 +17,4 @@ mod malformed;
 mod observability;
 mod reloads;
 mod startup;
+mod strategies;

@@ -219,6 +219,25 @@ fn what_cannot_be_found_says_so() {
         "backend: \"junk\" runtime: \"../junk/libtriton_junk.so\"",
         "backend library name '../junk/libtriton_junk.so' escapes backend directory",
     );
+    check(
+        "backend: \"none\" runtime: \"model.py\"",
+        &format!(
+            "unable to find Python backend based backend library 'model.py' for model 'm', searched: '{}/none/model.py'",
+            backends.display()
+        ),
+    );
+    fs::create_dir_all(backends.join("snake")).unwrap();
+    fs::write(backends.join("snake/model.py"), "").unwrap();
+    for runtime in ["", "runtime: \"model.py\""] {
+        check(
+            &format!("backend: \"snake\" {runtime}"),
+            &format!(
+                "unable to find backend library 'libtriton_python.so' for model 'm', searched: '{0}/1' '{0}' '{1}/snake' '{1}/python'",
+                model.display(),
+                backends.display()
+            ),
+        );
+    }
     let broken = check("backend: \"junk\"", "unable to load shared library: ");
     assert!(
         matches!(broken, HostError::Library { reason, .. } if reason.contains("libtriton_junk.so"))

@@ -53,6 +53,7 @@ fn options() -> impl Strategy<Value = QueueOptions> {
             batching,
             ragged_inputs: Vec::new(),
             default_max_queue_size,
+            strategy: None,
         }
     })
 }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::testing::{Replies, at, request, tensor};
 use hippocamp_config::TimeoutAction;
-use std::time::Duration;
+use hippocamp_types::PendingBatch;
+use std::{sync::Mutex, time::Duration};
 
 fn us(us: u64) -> Duration {
     Duration::from_micros(us)
@@ -22,6 +23,7 @@ fn queue(max_batch_size: usize, batching: Option<DynamicBatching>) -> Queue {
         batching,
         ragged_inputs,
         default_max_queue_size: 100,
+        strategy: None,
     })
 }
 
@@ -145,6 +147,78 @@ fn a_batch_that_another_shape_cuts_does_not_wait() {
     assert_eq!(show(&queue.next_batch(at(0))), "a b");
     assert!(!queue.is_ready(at(0)));
     assert_eq!(show(&queue.next_batch(at(0))), "until 100");
+}
+
+/// At most two requests whose names begin alike.
+#[derive(Debug, Default)]
+struct Pairs {
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+struct Pair<'a> {
+    strategy: &'a Pairs,
+    joined: Vec<String>,
+}
+
+impl BatchStrategy for Pairs {
+    fn begin(&self) -> Box<dyn PendingBatch + '_> {
+        Box::new(Pair { strategy: self, joined: Vec::new() })
+    }
+}
+
+impl PendingBatch for Pair<'_> {
+    fn include(&mut self, request: &InferRequest) -> bool {
+        self.strategy.asked.lock().unwrap().push(request.id.clone());
+        let alike = |other: &String| other.as_bytes()[0] == request.id.as_bytes()[0];
+        // Nothing named "no" goes anywhere, not even first.
+        let joins = self.joined.len() < 2 && self.joined.iter().all(alike) && request.id != "no";
+        self.joined.extend(joins.then(|| request.id.clone()));
+        joins
+    }
+}
+
+#[test]
+fn a_strategy_ends_batches_that_sizes_allow() {
+    #[track_caller]
+    fn check(delay_us: u64, ids: &[&str], batches: &[&str], asked: &[&str]) {
+        let replies = Replies::default();
+        let strategy = Arc::new(Pairs::default());
+        let mut queue = queue(8, Some(batching(&[4], delay_us)));
+        queue.options.strategy = Some(strategy.clone());
+        for id in ids {
+            queue.push(sized(id, 1, 0, &replies)).unwrap();
+        }
+        for expect in batches {
+            assert_eq!(show(&queue.next_batch(at(0))), *expect, "{ids:?}");
+        }
+        assert_eq!(*strategy.asked.lock().unwrap(), asked, "{ids:?}");
+    }
+    check(0, &["a1", "a2", "a3"], &["a1 a2", "a3", "idle"], &["a1", "a2", "a3", "a3"]);
+    check(0, &["a1", "b1", "b2"], &["a1", "b1 b2"], &["a1", "b1", "b1", "b2"]);
+    // A batch that cannot grow is not kept waiting; one that can is.
+    check(100, &["a1", "b1"], &["a1", "until 100"], &["a1", "b1", "b1"]);
+    // Refused as the first one, a request goes alone, or it would stay for ever.
+    check(100, &["no", "a1"], &["no", "until 100"], &["no", "a1"]);
+    // Nothing is asked about a request that does not fit anyway.
+    let replies = Replies::default();
+    let strategy = Arc::new(Pairs::default());
+    let mut queue = queue(2, Some(batching(&[], 0)));
+    queue.options.strategy = Some(strategy.clone());
+    queue.push(sized("a1", 1, 0, &replies)).unwrap();
+    queue.push(sized("a2", 2, 0, &replies)).unwrap();
+    assert_eq!(show(&queue.next_batch(at(0))), "a1");
+    assert_eq!(*strategy.asked.lock().unwrap(), ["a1"]);
+}
+
+#[test]
+fn a_model_that_does_not_batch_asks_no_strategy() {
+    let replies = Replies::default();
+    let strategy = Arc::new(Pairs::default());
+    let mut queue = queue(8, None);
+    queue.options.strategy = Some(strategy.clone());
+    queue.push(sized("a", 1, 0, &replies)).unwrap();
+    assert_eq!(show(&queue.next_batch(at(0))), "a");
+    assert!(strategy.asked.lock().unwrap().is_empty());
 }
 
 #[test]
