@@ -296,6 +296,11 @@ fn check_version() -> Result<(), Error> {
     let (mut major, mut minor) = (0, 0);
     // SAFETY: both results are places to write to.
     check(unsafe { abi::TRITONBACKEND_ApiVersion(&raw mut major, &raw mut minor) })?;
+    offers(major, minor)
+}
+
+/// Whether a server with this version of the API has what this SDK calls.
+fn offers(major: u32, minor: u32) -> Result<(), Error> {
     if major == abi::API_VERSION_MAJOR && minor >= abi::API_VERSION_MINOR {
         return Ok(());
     }
@@ -349,5 +354,23 @@ unsafe fn drop_state<T>(state: *mut c_void) {
     if !state.is_null() {
         // SAFETY: by contract.
         drop(unsafe { Box::from_raw(state.cast::<T>()) });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_server_is_refused_and_told_both_versions() {
+        let says = |major, minor| offers(major, minor).map_err(|error| error.to_string());
+        assert_eq!(says(1, 19), Ok(()));
+        assert_eq!(says(1, 20), Ok(()));
+        for (major, minor) in [(1, 18), (0, 30), (2, 0), (2, 19)] {
+            let expect = format!(
+                "the backend is built for version 1.19 of the backend API, the server offers {major}.{minor}"
+            );
+            assert_eq!(says(major, minor), Err(expect));
+        }
     }
 }

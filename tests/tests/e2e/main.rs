@@ -13,6 +13,7 @@ mod drain;
 mod ensembles;
 mod films;
 mod infer;
+mod libraries;
 mod malformed;
 mod observability;
 mod reloads;
