@@ -199,3 +199,39 @@ def write(repository: pathlib.Path) -> None:
         group = "instance_group [ { count: 1 kind: KIND_CPU } ]\n"
         (repository / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "python"\n{group}{config}')
     shutil.copytree(GOLDEN / "model_repository" / "simple", repository / "simple")
+
+
+# A backend in Python: OUT is IN times the model's parameter "factor". It completes the configurations of its models.
+SCALER = '''
+import json
+
+
+class TritonPythonModel:
+    @staticmethod
+    def auto_complete_config(config):
+        config.set_max_batch_size(8)
+        config.add_input({"name": "IN", "data_type": "TYPE_FP32", "dims": [2]})
+        config.add_output({"name": "OUT", "data_type": "TYPE_FP32", "dims": [2]})
+        return config
+
+    def initialize(self, args):
+        self.factor = np.float32(json.loads(args["model_config"])["parameters"]["factor"]["string_value"])
+
+    def execute(self, requests):
+        tensors = [pb_utils.get_input_tensor_by_name(request, "IN").as_numpy() for request in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("OUT", tensor * self.factor)]) for tensor in tensors]
+'''
+
+
+def write_backend(backends: pathlib.Path, name: str) -> None:
+    """Puts the backend in Python into a backend directory."""
+    (backends / name).mkdir()
+    (backends / name / "model.py").write_text(HEADER + SCALER.lstrip("\n"))
+
+
+def write_scaled(repository: pathlib.Path, backend: str, name: str, factor: int, more: str) -> None:
+    """Puts a model of it into a repository: a configuration, and no file."""
+    (repository / name / "1").mkdir(parents=True)
+    group = "instance_group [ { count: 1 kind: KIND_CPU } ]\n"
+    parameter = f'parameters {{ key: "factor" value {{ string_value: "{factor}" }} }}\n'
+    (repository / name / "config.pbtxt").write_text(f'name: "{name}"\nbackend: "{backend}"\n{group}{parameter}{more}')

@@ -2,6 +2,7 @@
 metrics, model control, and what goes wrong. `hippocamp backend install python` installs it, for the Python that
 benches/triton has with numpy 1; no environment variable is set for it."""
 
+import concurrent.futures
 import os
 import pathlib
 import queue
@@ -25,6 +26,7 @@ sys.path.append(str(ROOT / "benches" / "triton"))
 from peer import CACHE, INSTALL_S, Installation  # noqa: E402 - the directory is no package
 
 WAIT_S = 30
+LOAD_S = 60
 SUM_AND_DIFFERENCE_OUTPUTS = {
     "OUTPUT0": SUM_AND_DIFFERENCE["INPUT0"] + SUM_AND_DIFFERENCE["INPUT1"],
     "OUTPUT1": SUM_AND_DIFFERENCE["INPUT0"] - SUM_AND_DIFFERENCE["INPUT1"],
@@ -262,6 +264,70 @@ def test_a_stub_that_is_killed_does_not_take_the_server_along(backend, tmp_path)
     finally:
         status = running.stop()
     assert status == 0, f"unclean end; its log:\n{running.log()}"
+
+
+def test_a_backend_in_python_serves_its_models(backend, tmp_path, module):
+    """`<backend-directory>/scaler/model.py` runs every model of backend `scaler`: each has its own configuration, and none a
+    model.py. One model says so itself, with `runtime`; the settings are those of backend `python`."""
+    backends, repository = tmp_path / "backends", tmp_path / "models"
+    backends.mkdir()
+    (backends / "python").symlink_to(backend / "python", target_is_directory=True)
+    python_models.write_backend(backends, "scaler")
+    for name, factor, more in [("double", 2, ""), ("triple", 3, ""), ("tenfold", 10, 'runtime: "model.py"\n')]:
+        python_models.write_scaled(repository, "scaler", name, factor, more)
+    python_models.write_scaled(repository, "nowhere", "unserved", 1, 'runtime: "model.py"\n')
+    running = start(backends, repository, "--exit-on-error=false")
+    try:
+        asked = client(module, running)
+        for name, factor in [("double", 2), ("triple", 3), ("tenfold", 10)]:
+            rows = {"IN": np.array([[1.5, -2.0], [0.25, 8.0]], np.float32)}
+            check(asked.infer(name, inputs_for(module, rows)), {"OUT": rows["IN"] * factor})
+        commands = [command for _, command in children(running.pid)]
+        assert len(commands) == 3 and all(f"{backends}/scaler" in command for command in commands), commands
+        over_http = client(tritonclient.http, running)
+        assert over_http.get_model_config("double")["runtime"] == "model.py"
+        [line] = [line for line in over_http.get_model_repository_index() if line["name"] == "unserved"]
+        expected = "unable to find Python backend based backend library 'model.py' for model 'unserved', searched: "
+        assert line["reason"] == f"{expected}'{backends}/nowhere/model.py'"
+    finally:
+        status = running.stop()
+    assert status == 0, f"unclean end; its log:\n{running.log()}"
+
+
+def test_eight_instances_answer_for_a_minute(backend, tmp_path):
+    """Sixteen clients, half of them over each protocol: every answer is the right one, nothing is left behind."""
+    python_models.write(tmp_path)
+    config = tmp_path / "add_sub" / "config.pbtxt"
+    config.write_text(config.read_text().replace("count: 1", "count: 8"))
+    running = start(backend, tmp_path, "--model-control-mode=explicit", "--load-model=add_sub")
+    try:
+        stubs = [pid for pid, _ in children(running.pid)]
+        assert len(stubs) == 8
+        end = time.monotonic() + LOAD_S
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            modules = [tritonclient.http, tritonclient.grpc] * 8
+            works = [pool.submit(ask_until, end, module, running, number) for number, module in enumerate(modules)]
+            answers = [work.result() for work in works]
+        assert all(answers), f"a client got no answer: {answers}"
+        statistics = client(tritonclient.http, running).get_inference_statistics("add_sub")["model_stats"][0]
+        assert statistics["inference_stats"]["success"]["count"] == sum(answers)
+        assert statistics["inference_stats"]["fail"]["count"] == 0
+        print(f"{sum(answers)} answers of 8 instances in {LOAD_S} s")
+    finally:
+        status = running.stop()
+    assert status == 0, f"unclean end; its log:\n{running.log()}"
+    assert not [pid for pid in stubs if pathlib.Path(f"/proc/{pid}").exists()], "a stub was left behind"
+
+
+def ask_until(end, module, server, number):
+    """Asks add_sub with numbers of this client's own until the time `end`; how many right answers came."""
+    asked, answers = client(module, server), 0
+    while time.monotonic() < end:
+        sent = {"INPUT0": np.full((1, 16), number, np.int32), "INPUT1": np.full((1, 16), answers % 1000, np.int32)}
+        expected = {"OUTPUT0": sent["INPUT0"] + sent["INPUT1"], "OUTPUT1": sent["INPUT0"] - sent["INPUT1"]}
+        check(asked.infer("add_sub", inputs_for(module, sent)), expected)
+        answers += 1
+    return answers
 
 
 def test_loading_and_unloading_leaves_nothing_behind(server):
