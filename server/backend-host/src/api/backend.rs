@@ -156,7 +156,7 @@ unsafe extern "C" fn TRITONBACKEND_BackendAttributeAddPreferredInstanceGroup(
     })
 }
 
-/// A wish that is granted by doing nothing: instances are made one after another.
+/// As many at a time as there are cores.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONBACKEND_BackendAttributeSetParallelModelInstanceLoading(
     attributes: Arg<AttributeObject>,
