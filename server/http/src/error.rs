@@ -82,7 +82,8 @@ fn in_words(refusal: &Refusal) -> String {
 }
 
 impl HttpError {
-    fn status(&self) -> StatusCode {
+    /// The status of the one table.
+    pub(crate) fn status(&self) -> StatusCode {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
@@ -140,7 +141,13 @@ impl HttpError {
 
     /// The response: `{"error": "..."}` with the status of the one table.
     pub(crate) fn into_response(self) -> Response {
-        let mut response = Response::new(Body::from(error_json(&self.to_string())));
+        let json = error_json(&self.to_string());
+        self.into_response_of(json)
+    }
+
+    /// The response with a JSON body that says the same in another shape.
+    pub(crate) fn into_response_of(self, json: Vec<u8>) -> Response {
+        let mut response = Response::new(Body::from(json));
         *response.status_mut() = self.status();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

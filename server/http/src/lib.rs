@@ -8,6 +8,7 @@
 mod access_log;
 mod body;
 pub mod codec;
+mod embeddings;
 mod error;
 mod metrics;
 mod openapi;

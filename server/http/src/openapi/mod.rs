@@ -49,8 +49,12 @@ pub(crate) enum Body {
     Redirect,
 }
 
-const TAGS: [(&str, &str); 9] = [
+const TAGS: [(&str, &str); 10] = [
     ("Inference", "Requests to models."),
+    (
+        "Embeddings",
+        "Vectors of texts in OpenAI's protocol, and texts ranked by them, from every model that is an encoder.",
+    ),
     ("Health", "For probes."),
     ("Metadata", "What the server and its models are."),
     ("Statistics", "What models have done."),
@@ -228,9 +232,19 @@ fn error(route: &Route, status: u16) -> ResponseBuilder {
         501 => ("The server does not offer this.", "Unsupported compression type"),
         _ => ("Not now: try again after `Retry-After` seconds.", "Exceeds maximum queue size"),
     };
-    let body = ContentBuilder::new()
-        .schema(Some(reference("Error")))
-        .example(Some(json!({ "error": example })));
+    let openai = route.path.starts_with("/v1/");
+    let (schema, example) = if openai {
+        let kind = match status {
+            503 => "overloaded_error",
+            500.. => "server_error",
+            _ => "invalid_request_error",
+        };
+        let error = json!({ "message": example, "type": kind, "param": null, "code": null });
+        ("OpenAiError", json!({ "error": error }))
+    } else {
+        ("Error", json!({ "error": example }))
+    };
+    let body = ContentBuilder::new().schema(Some(reference(schema))).example(Some(example));
     let response =
         ResponseBuilder::new().description(description).content("application/json", body.build());
     if status != 503 {

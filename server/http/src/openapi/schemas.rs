@@ -1,6 +1,13 @@
 //! The schemas of the document. The types here only describe; what is read and written is in
 //! `codec` and `routes`.
 
+mod embeddings;
+
+use embeddings::{
+    Document, Embedding, EmbeddingsRequest, EmbeddingsResponse, EncoderList, EncoderModel,
+    OpenAiError, OpenAiErrorBody, Rank, RelevantDocument, RerankDocumentsRequest,
+    RerankDocumentsResponse, RerankRequest, RerankResponse, Usage,
+};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::{
@@ -43,6 +50,21 @@ pub(super) fn components() -> Components {
         .schema_from::<LogSettings>()
         .schema_from::<TraceSetting>()
         .schema_from::<SharedMemoryStatus>()
+        .schema_from::<EmbeddingsRequest>()
+        .schema_from::<EmbeddingsResponse>()
+        .schema_from::<Embedding>()
+        .schema_from::<Usage>()
+        .schema_from::<EncoderList>()
+        .schema_from::<EncoderModel>()
+        .schema_from::<RerankRequest>()
+        .schema_from::<RerankResponse>()
+        .schema_from::<Rank>()
+        .schema_from::<RerankDocumentsRequest>()
+        .schema_from::<RerankDocumentsResponse>()
+        .schema_from::<RelevantDocument>()
+        .schema_from::<Document>()
+        .schema_from::<OpenAiError>()
+        .schema_from::<OpenAiErrorBody>()
         .schema_from::<OpenApi>()
         .build()
 }

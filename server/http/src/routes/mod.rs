@@ -4,12 +4,15 @@
 //! nothing is served that `/openapi.json` does not tell, and nothing told that is not served.
 
 pub(crate) mod docs;
+mod embeddings;
 mod generate;
 mod health;
 mod infer;
 mod logging;
 mod metadata;
+mod openai_models;
 mod repository;
+mod rerank;
 mod shared_memory;
 mod statistics;
 mod trace;
@@ -41,7 +44,7 @@ pub(crate) struct Route {
 }
 
 /// Every route, the hot ones first: the first whose path fits is taken.
-pub(crate) const ROUTES: [&[Route]; 10] = [
+pub(crate) const ROUTES: [&[Route]; 13] = [
     infer::ROUTES,
     generate::ROUTES,
     health::ROUTES,
@@ -52,6 +55,9 @@ pub(crate) const ROUTES: [&[Route]; 10] = [
     logging::ROUTES,
     trace::ROUTES,
     shared_memory::ROUTES,
+    embeddings::ROUTES,
+    openai_models::ROUTES,
+    rerank::ROUTES,
     docs::ROUTES,
 ];
 

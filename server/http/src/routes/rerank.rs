@@ -1,0 +1,85 @@
+//! Texts ranked by how like a query they are: in the shape of Hugging Face's text embeddings inference, and
+//! in that of Cohere.
+
+use super::{
+    Answer, Call, Route, json,
+    openai_models::{encoder, only_encoder},
+};
+use crate::{
+    body::offload,
+    embeddings::{
+        encoder::Embeddings,
+        error::OpenAiError,
+        request::{self, RerankRequest},
+        response,
+    },
+    openapi::{Body, Docs},
+};
+use axum::response::Response;
+use http::Method;
+
+/// Reads the body of a request.
+type Read = fn(&[u8]) -> Result<RerankRequest, OpenAiError>;
+
+/// Writes the body of a response of this model.
+type Write = fn(&str, &RerankRequest, &Embeddings) -> Vec<u8>;
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::POST,
+        path: "/rerank",
+        handler: texts,
+        docs: Docs {
+            tag: "Embeddings",
+            summary: "Texts ranked by a query",
+            description: "By the cosine of their vectors, which any encoder of `/v1/models` makes. The shape is that of Hugging Face's text embeddings inference.",
+            request: Body::Json("RerankRequest"),
+            response: Body::Json("RerankResponse"),
+            errors: &[400, 404, 408, 500, 501, 503],
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/v1/rerank",
+        handler: documents,
+        docs: Docs {
+            tag: "Embeddings",
+            summary: "Documents ranked by a query",
+            description: "As `/rerank`, in the shape of Cohere.",
+            request: Body::Json("RerankDocumentsRequest"),
+            response: Body::Json("RerankDocumentsResponse"),
+            errors: &[400, 404, 408, 500, 501, 503],
+        },
+    },
+];
+
+fn texts(call: Call) -> Answer {
+    let write: Write =
+        |_model, request, made| response::rerank(request, &response::ranks(request, made));
+    Box::pin(
+        async move { rerank(call, request::rerank, write).await.map_err(OpenAiError::into_http) },
+    )
+}
+
+fn documents(call: Call) -> Answer {
+    let write: Write = |model, request, made| {
+        response::rerank_documents(model, request, &response::ranks(request, made), made.tokens)
+    };
+    Box::pin(async move {
+        let answer = rerank(call, request::rerank_documents, write).await;
+        Ok(answer.unwrap_or_else(OpenAiError::into_response))
+    })
+}
+
+async fn rerank(mut call: Call, read: Read, write: Write) -> Result<Response, OpenAiError> {
+    let body = call.read_body().await?;
+    let request = offload(body.len(), move || read(&body)).await??;
+    let server = &call.front.server;
+    let encoder = match &request.model {
+        Some(model) => encoder(server, model).await?,
+        None => only_encoder(server).await?,
+    };
+    let made = encoder.embed(server, &request.texts).await?;
+    let size = request.texts.len() * encoder.size * size_of::<f32>();
+    Ok(json(offload(size, move || write(&encoder.name, &request, &made)).await?))
+}
