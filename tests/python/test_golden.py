@@ -3,7 +3,16 @@
 import subprocess
 import sys
 
-from hippocamp_server import GOLDEN, ROOT
+import pytest
+from hippocamp_server import GOLDEN, ROOT, Server
+
+
+@pytest.fixture
+def golden_server():
+    """A server that has answered nothing yet and, as every Triton 2.51, takes shared memory of clients."""
+    running = Server(GOLDEN / "model_repository", "--allow-client-shm")
+    yield running
+    assert running.stop() == 0, f"unclean end; its log:\n{running.log()}"
 
 
 def replay(*arguments: str) -> str:
@@ -24,16 +33,16 @@ def show(capsys, what: str, counts: str) -> None:
         print(f"\ngolden, {what}: {counts}", flush=True)
 
 
-def test_http(fresh_server, capsys):
-    show(capsys, "HTTP", replay("--http", fresh_server.http))
+def test_http(golden_server, capsys):
+    show(capsys, "HTTP", replay("--http", golden_server.http))
 
 
-def test_grpc(fresh_server, capsys):
-    show(capsys, "gRPC", replay("--grpc", fresh_server.grpc))
+def test_grpc(golden_server, capsys):
+    show(capsys, "gRPC", replay("--grpc", golden_server.grpc))
 
 
-def test_both_protocols_on_one_server(fresh_server, capsys):
-    show(capsys, "both", replay("--http", fresh_server.http, "--grpc", fresh_server.grpc))
+def test_both_protocols_on_one_server(golden_server, capsys):
+    show(capsys, "both", replay("--http", golden_server.http, "--grpc", golden_server.grpc))
 
 
 def test_explicit_sequence(explicit_server, capsys):

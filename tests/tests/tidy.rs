@@ -94,7 +94,6 @@ const UNSAFE: &[&str] = &[
     "hippocamp-backend-abi",
     "hippocamp-backend",
     "hippocamp-backend-host",
-    "hippocamp-shm",
     "triton-identity",
     "triton-repeat",
     "triton-square",

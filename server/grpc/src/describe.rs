@@ -2,6 +2,7 @@
 
 use hippocamp_core::{IndexEntry, ModelMetadata, ServerMetadata, TensorMetadata};
 use hippocamp_proto::inference as proto;
+use hippocamp_shm::RegionStatus;
 use hippocamp_telemetry::{
     BatchReport, DurationCount, MemoryUsage, ResponseReport, StatisticsReport,
 };
@@ -48,6 +49,20 @@ pub(crate) fn index(entries: Vec<IndexEntry>) -> proto::RepositoryIndexResponse 
         })
         .collect();
     proto::RepositoryIndexResponse { models }
+}
+
+/// Answer to SystemSharedMemoryStatus.
+pub(crate) fn regions(regions: Vec<RegionStatus>) -> proto::SystemSharedMemoryStatusResponse {
+    let regions = regions.into_iter().map(|RegionStatus { name, key, offset, byte_size }| {
+        let status = proto::system_shared_memory_status_response::RegionStatus {
+            name: name.clone(),
+            key,
+            offset,
+            byte_size,
+        };
+        (name, status)
+    });
+    proto::SystemSharedMemoryStatusResponse { regions: regions.collect() }
 }
 
 /// Answer to ModelStatistics.

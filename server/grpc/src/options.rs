@@ -2,8 +2,9 @@
 
 use hippocamp_access::Guard;
 use hippocamp_core::ForwardedHeaders;
+use hippocamp_shm::Regions;
 use hippocamp_telemetry::{access::AccessLog, log::LogControl};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// Largest message, received or sent: that of Triton, whose clients count on it.
 pub(crate) const MAX_MESSAGE_BYTES: usize = i32::MAX as usize;
@@ -25,6 +26,8 @@ pub struct GrpcOptions {
     pub forwarded: ForwardedHeaders,
     /// Where each call is written down, if it is.
     pub access_log: Option<AccessLog>,
+    /// Shared memory that clients have registered.
+    pub regions: Arc<Regions>,
 }
 
 /// How long connections are kept.

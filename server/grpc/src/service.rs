@@ -6,9 +6,7 @@ use crate::{
     convert::{self, Asked},
     describe,
     infer_stream::{Answer, AskedOnStream, InferStream, Single},
-    settings,
-    shared_memory::{registration_unsupported, unknown_region_of},
-    status, version,
+    settings, status, version,
 };
 use futures_util::stream::BoxStream;
 use hippocamp_core::{
@@ -20,6 +18,7 @@ use hippocamp_proto::inference::{
     grpc_inference_service_server::GrpcInferenceService,
     model_repository_parameter::ParameterChoice,
 };
+use hippocamp_shm::Regions;
 use hippocamp_telemetry::{access::AccessRecord, log::LogControl};
 use hippocamp_types::{Error, InferRequest, Responder, Timestamp};
 use std::sync::Arc;
@@ -37,6 +36,7 @@ const ERRORS_AS_STATUS: &str = "triton_grpc_error";
 pub(crate) struct InferenceService {
     pub(crate) server: Arc<InferenceServer>,
     pub(crate) log: LogControl,
+    pub(crate) regions: Arc<Regions>,
     /// Cancelled when the front-end shuts down: streams read no further.
     pub(crate) draining: CancellationToken,
     pub(crate) forwarded: ForwardedHeaders,
@@ -72,11 +72,13 @@ fn model_of(
 fn decode(
     message: ModelInferRequest,
     (model, version): (&Arc<ModelVersion>, Option<u64>),
+    regions: &Regions,
     received: Timestamp,
     responder: Responder,
 ) -> Result<Decoded, Error> {
     let model_name = message.model_name.clone();
-    let (request, mut asked) = convert::infer_request(message, &model.config, received, responder)?;
+    let (request, mut asked) =
+        convert::infer_request(message, &model.config, regions, received, responder)?;
     if !asked.classes.is_empty() {
         asked.model = Some(Arc::clone(model));
     }
@@ -85,6 +87,7 @@ fn decode(
 
 /// What a request gets from the call beside its message.
 struct Origin<'a> {
+    regions: &'a Regions,
     forwarded: &'a ForwardedHeaders,
     metadata: &'a MetadataMap,
     record: Option<Arc<AccessRecord>>,
@@ -119,7 +122,7 @@ async fn infer(
     }
     let (responder, reply) = unary_reply();
     let Decoded { model_name, version, mut request, asked } =
-        decode(message, (&model, version), received, responder)?;
+        decode(message, (&model, version), origin.regions, received, responder)?;
     drop(model);
     origin.equip(&mut request, &model_name)?;
     server.infer(&model_name, version, request);
@@ -147,7 +150,7 @@ fn try_start(
     let (id, model_version) = (message.id.clone(), message.model_version.clone());
     let infer = |responder| {
         let Decoded { model_name, version, mut request, asked } =
-            decode(message, (&model, version), received, responder)?;
+            decode(message, (&model, version), origin.regions, received, responder)?;
         origin.equip(&mut request, &model_name)?;
         server.infer(&model_name, version, request);
         let record = origin.record.clone();
@@ -174,6 +177,7 @@ impl GrpcInferenceService for InferenceService {
         let (metadata, extensions, message) = request.into_parts();
         let id = message.id.clone();
         let origin = Origin {
+            regions: &self.regions,
             forwarded: &self.forwarded,
             metadata: &metadata,
             record: extensions.get().cloned(),
@@ -198,14 +202,15 @@ impl GrpcInferenceService for InferenceService {
         let errors_end =
             request.metadata().get(ERRORS_AS_STATUS).is_some_and(|value| value == "true");
         let (server, forwarded) = (Arc::clone(&self.server), self.forwarded.clone());
+        let regions = Arc::clone(&self.regions);
         let grant = access::grant(&request);
         let (metadata, extensions, messages) = request.into_parts();
         let journal = extensions.get::<Journal>().cloned();
         let start = move |message: ModelInferRequest| match grant.model(&message.model_name) {
             Ok(()) => {
                 let record = journal.as_ref().map(Journal::begin);
-                let (forwarded, metadata) = (&forwarded, &metadata);
-                start(&server, &Origin { forwarded, metadata, record }, message)
+                let (regions, forwarded, metadata) = (&regions, &forwarded, &metadata);
+                start(&server, &Origin { regions, forwarded, metadata, record }, message)
             }
             Err(refusal) => Answer::Refused(access::status(&refusal)),
         };
@@ -327,49 +332,60 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::SystemSharedMemoryStatusRequest>,
     ) -> Answered<proto::SystemSharedMemoryStatusResponse> {
-        answer(match request.get_ref().name.as_str() {
-            "" => Ok(proto::SystemSharedMemoryStatusResponse::default()),
-            region => Err(unknown_region_of("system", region)),
-        })
+        answer(
+            self.regions
+                .status(&request.get_ref().name)
+                .map_err(Error::from)
+                .map(describe::regions),
+        )
     }
 
     async fn system_shared_memory_register(
         &self,
         request: Request<proto::SystemSharedMemoryRegisterRequest>,
     ) -> Answered<proto::SystemSharedMemoryRegisterResponse> {
-        answer(Err(registration_unsupported("system", &request.get_ref().name)))
+        let proto::SystemSharedMemoryRegisterRequest { name, key, offset, byte_size } =
+            request.get_ref();
+        let registered = self.regions.register(name, key, *offset, *byte_size);
+        answer(
+            registered.map_err(Error::from).map(|()| proto::SystemSharedMemoryRegisterResponse {}),
+        )
     }
 
     async fn system_shared_memory_unregister(
         &self,
-        _: Request<proto::SystemSharedMemoryUnregisterRequest>,
+        request: Request<proto::SystemSharedMemoryUnregisterRequest>,
     ) -> Answered<proto::SystemSharedMemoryUnregisterResponse> {
-        // No region is registered: none is left afterwards.
-        Ok(Response::new(proto::SystemSharedMemoryUnregisterResponse {}))
+        let unregistered = self.regions.unregister(&request.get_ref().name);
+        let done = |()| proto::SystemSharedMemoryUnregisterResponse {};
+        answer(unregistered.map_err(Error::from).map(done))
     }
 
     async fn cuda_shared_memory_status(
         &self,
         request: Request<proto::CudaSharedMemoryStatusRequest>,
     ) -> Answered<proto::CudaSharedMemoryStatusResponse> {
-        answer(match request.get_ref().name.as_str() {
-            "" => Ok(proto::CudaSharedMemoryStatusResponse::default()),
-            region => Err(unknown_region_of("cuda", region)),
-        })
+        let status = self.regions.cuda_status(&request.get_ref().name);
+        let none = |()| proto::CudaSharedMemoryStatusResponse::default();
+        answer(status.map_err(Error::from).map(none))
     }
 
     async fn cuda_shared_memory_register(
         &self,
         request: Request<proto::CudaSharedMemoryRegisterRequest>,
     ) -> Answered<proto::CudaSharedMemoryRegisterResponse> {
-        answer(Err(registration_unsupported("CUDA", &request.get_ref().name)))
+        let refused = self.regions.register_cuda(&request.get_ref().name);
+        let done = |()| proto::CudaSharedMemoryRegisterResponse {};
+        answer(refused.map_err(Error::from).map(done))
     }
 
     async fn cuda_shared_memory_unregister(
         &self,
         _: Request<proto::CudaSharedMemoryUnregisterRequest>,
     ) -> Answered<proto::CudaSharedMemoryUnregisterResponse> {
-        Ok(Response::new(proto::CudaSharedMemoryUnregisterResponse {}))
+        let unregistered = self.regions.unregister_cuda();
+        let done = |()| proto::CudaSharedMemoryUnregisterResponse {};
+        answer(unregistered.map_err(Error::from).map(done))
     }
 
     async fn trace_setting(

@@ -51,8 +51,9 @@ impl Services {
         draining: CancellationToken,
     ) -> Self {
         let health = HealthService { server: Arc::clone(&server), draining: draining.clone() };
+        let regions = Arc::clone(&options.regions);
         let (log, forwarded) = (options.log.clone(), options.forwarded.clone());
-        let inference = InferenceService { server, log, draining, forwarded };
+        let inference = InferenceService { server, log, regions, draining, forwarded };
         let mut inference = GrpcInferenceServiceServer::new(inference)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)

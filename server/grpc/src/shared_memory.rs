@@ -1,29 +1,23 @@
-//! Shared memory, as far as this server offers it: no region can be registered yet, so a request
-//! that names one names an unknown one. The checks of a tensor's parameters are complete.
+//! Tensors in shared memory: what the parameters of a tensor say of it, and the copies from and to
+//! the regions that clients have registered.
 
 use hippocamp_proto::inference::{InferParameter, infer_parameter::ParameterChoice};
+use hippocamp_shm::SharedTensor;
 use hippocamp_types::Error;
 use std::collections::BTreeMap;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// A part of a region, as the parameters of a tensor name it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct RegionSlice<'a> {
-    /// The region's name.
-    pub(crate) region: &'a str,
-    /// Where the tensor begins, in bytes.
-    pub(crate) offset: i64,
-    /// Its length, in bytes.
-    pub(crate) byte_size: i64,
-}
+/// Bytes that are copied without telling the runtime: some 100 microseconds.
+const COPIED_AT_ONCE: u64 = 1 << 20;
 
 /// Which part of shared memory `parameters` of `tensor` name, if any.
 ///
 /// # Errors
 /// If the three parameters are incomplete or of the wrong type; in Triton's words.
-pub(crate) fn slice<'a>(
-    parameters: &'a BTreeMap<String, InferParameter>,
+pub(crate) fn slice(
+    parameters: &BTreeMap<String, InferParameter>,
     tensor: &str,
-) -> Result<Option<RegionSlice<'a>>, Error> {
+) -> Result<Option<SharedTensor>, Error> {
     if parameters.is_empty() {
         return Ok(None);
     }
@@ -34,10 +28,18 @@ pub(crate) fn slice<'a>(
             "invalid value type for '{key}' parameter for tensor '{tensor}', expected {expected}."
         ))
     };
-    let integer = |key: &str| match choice(key) {
+    let integer = |key: &str| {
+        match choice(key) {
         None => Ok(None),
-        Some(Some(ParameterChoice::Int64Param(value))) => Ok(Some(*value)),
+        Some(Some(ParameterChoice::Int64Param(value))) => {
+            u64::try_from(*value).map(Some).map_err(|_negative| {
+                Error::invalid(format!(
+                    "invalid value for '{key}' parameter for tensor '{tensor}', expected >= 0, got {value}"
+                ))
+            })
+        }
         Some(_other) => Err(wrong_type(key, "int64_param")),
+    }
     };
     let region = match choice("shared_memory_region") {
         None => {
@@ -59,24 +61,15 @@ pub(crate) fn slice<'a>(
             "'shared_memory_byte_size' must be specified along with 'shared_memory_region' parameter for tensor '{tensor}'"
         ))
     })?;
-    Ok(Some(RegionSlice { region, offset, byte_size }))
+    Ok(Some(SharedTensor { region: region.clone(), offset, byte_size }))
 }
 
-/// A request names a region that is not registered.
-pub(crate) fn unknown_region(region: &str) -> Error {
-    Error::not_found(format!("Unable to find shared memory region: '{region}'"))
-}
-
-/// A status call names a region of this `kind` that is not registered.
-pub(crate) fn unknown_region_of(kind: &str, region: &str) -> Error {
-    Error::not_found(format!("Unable to find {kind} shared memory region: '{region}'"))
-}
-
-/// A client wants to register a region.
-pub(crate) fn registration_unsupported(kind: &str, region: &str) -> Error {
-    Error::unsupported(format!(
-        "failed to register {kind} shared memory region: '{region}', this server does not offer shared memory; send tensors in the request"
-    ))
+/// Does `copy`, which moves `bytes` bytes; where they are many, the runtime's other work does not wait
+/// for it.
+pub(crate) fn copying<T>(bytes: u64, copy: impl FnOnce() -> T) -> T {
+    let shared = Handle::try_current()
+        .is_ok_and(|runtime| runtime.runtime_flavor() == RuntimeFlavor::MultiThread);
+    if bytes > COPIED_AT_ONCE && shared { tokio::task::block_in_place(copy) } else { copy() }
 }
 
 #[cfg(test)]
@@ -97,7 +90,7 @@ mod tests {
         use ParameterChoice::{BoolParam, Int64Param, StringParam};
         let region = || ("shared_memory_region", StringParam("r".into()));
         let check = |pairs: &[(&str, ParameterChoice)],
-                     expect: Result<Option<(i64, i64)>, &str>| {
+                     expect: Result<Option<(u64, u64)>, &str>| {
             let parameters = parameters(pairs);
             let found = slice(&parameters, "T").map(|found| {
                 found.map(|slice| {
@@ -121,6 +114,12 @@ mod tests {
                 ("shared_memory_offset", Int64Param(8)),
             ],
             Ok(Some((8, 64))),
+        );
+        check(
+            &[region(), ("shared_memory_byte_size", Int64Param(-64))],
+            Err(
+                "invalid value for 'shared_memory_byte_size' parameter for tensor 'T', expected >= 0, got -64",
+            ),
         );
         check(
             &[region()],

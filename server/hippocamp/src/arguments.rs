@@ -68,6 +68,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Server")]
     pub strict_readiness: Option<bool>,
 
+    /// Let clients register regions of this machine's shared memory, of any object that the server may
+    /// open, and name them as tensors [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Server")]
+    pub allow_client_shm: Option<bool>,
+
     /// On SIGTERM: seconds to wait for requests in flight [default: 30]
     #[arg(long, value_name = "SECONDS", help_heading = "Server")]
     pub exit_timeout_secs: Option<u64>,

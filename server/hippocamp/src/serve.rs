@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use hippocamp_core::InferenceServer;
 use hippocamp_grpc::GrpcOptions;
 use hippocamp_http::HttpOptions;
+use hippocamp_shm::Regions;
 use hippocamp_telemetry::{access::AccessLog, log};
 use hippocamp_types::{Clock as _, MonotonicClock};
 use std::{io::Write as _, sync::Arc, time::Duration};
@@ -43,6 +44,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let access_log = access_log.context("--access-log: cannot open it")?;
     let (stop, stopping) = watch::channel(false);
     let server = build::server(&settings);
+    let regions = Arc::new(Regions::new(settings.allow_client_shm));
     let mut endpoints = JoinSet::new();
     let mut reloaded = Reloaded::new(settings.access.keys.clone());
     let mut ready = "ready".to_owned();
@@ -59,6 +61,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             guard: settings.access.http(),
             forwarded: settings.access.http_forwarded.clone(),
             access_log: access_log.clone(),
+            regions: Arc::clone(&regions),
         };
         let router = hippocamp_http::router(Arc::clone(&server), options);
         endpoints.spawn(endpoint::serve(listener, router, stopping.clone(), settings.exit_timeout));
@@ -74,6 +77,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
             guard: settings.access.grpc(),
             forwarded: settings.access.grpc_forwarded.clone(),
             access_log: access_log.clone(),
+            regions: Arc::clone(&regions),
         };
         let stopped = || {
             let mut stopping = stopping.clone();

@@ -43,6 +43,7 @@ pub(crate) struct Settings {
     pub(crate) access_log: Option<String>,
     pub(crate) threads: usize,
     pub(crate) max_input_size: usize,
+    pub(crate) allow_client_shm: bool,
     pub(crate) grpc_keepalive: Keepalive,
     pub(crate) grpc_compress_responses: bool,
     pub(crate) metrics_options: MetricsOptions,
@@ -113,6 +114,7 @@ impl Settings {
             access_log: given.access_log,
             threads: given.http_thread_count.unwrap_or(cores).max(1),
             max_input_size: given.http_max_input_size.unwrap_or(64 << 20),
+            allow_client_shm: given.allow_client_shm.unwrap_or(false),
             grpc_keepalive: Keepalive {
                 time: milliseconds(given.grpc_keepalive_time.unwrap_or(7_200_000)),
                 timeout: milliseconds(given.grpc_keepalive_timeout.unwrap_or(20_000)),

@@ -20,6 +20,7 @@ pub use metrics::metrics_router;
 use axum::{Router, extract::Request};
 use hippocamp_access::Guard;
 use hippocamp_core::{ForwardedHeaders, InferenceServer};
+use hippocamp_shm::Regions;
 use hippocamp_telemetry::{access::AccessLog, log::LogControl};
 use std::sync::Arc;
 
@@ -36,6 +37,8 @@ pub struct HttpOptions {
     pub forwarded: ForwardedHeaders,
     /// Where each call is written down, if it is.
     pub access_log: Option<AccessLog>,
+    /// Shared memory that clients have registered.
+    pub regions: Arc<Regions>,
 }
 
 /// The default of [`HttpOptions::max_input_size`]: 64 MiB, as in Triton.

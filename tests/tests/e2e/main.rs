@@ -17,5 +17,6 @@ mod libraries;
 mod malformed;
 mod observability;
 mod reloads;
+mod shared_memory;
 mod startup;
 mod strategies;

@@ -1,13 +1,14 @@
 //! `ModelInferRequest` to [`InferRequest`].
 
 use super::{contents, parameters};
-use crate::shared_memory;
+use crate::shared_memory::{self, copying};
 use bytes::Bytes;
 use hippocamp_config::ModelConfig;
 use hippocamp_core::ModelVersion;
 use hippocamp_proto::inference::{
     InferParameter, InferTensorContents, ModelInferRequest, infer_parameter::ParameterChoice,
 };
+use hippocamp_shm::{Regions, SharedOutputs};
 use hippocamp_types::{DataType, Error, InferRequest, Responder, Shape, Tensor, Timestamp};
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,6 +19,8 @@ pub(crate) struct Asked {
     pub(crate) classes: Vec<(String, u32)>,
     /// Whose labels name the classes; set where there are any.
     pub(crate) model: Option<Arc<ModelVersion>>,
+    /// Outputs that go into shared memory.
+    pub(crate) shared: SharedOutputs,
     /// A decoupled request whose end comes without a response is told of it by an empty one.
     pub(crate) empty_final_response: bool,
 }
@@ -30,6 +33,7 @@ pub(crate) struct Asked {
 pub(crate) fn infer_request(
     message: ModelInferRequest,
     config: &ModelConfig,
+    regions: &Regions,
     received: Timestamp,
     responder: Responder,
 ) -> Result<(InferRequest, Asked), Error> {
@@ -40,6 +44,7 @@ pub(crate) fn infer_request(
     let mut data = Data {
         raw_given: !message.raw_input_contents.is_empty(),
         raw: message.raw_input_contents.into_iter(),
+        regions,
     };
     request.inputs.reserve_exact(message.inputs.len());
     let mut unknown_datatype = None;
@@ -58,11 +63,19 @@ pub(crate) fn infer_request(
         }
     }
 
-    let mut classes = Vec::new();
+    let (mut classes, mut shared) = (Vec::new(), SharedOutputs::default());
     request.outputs.reserve_exact(message.outputs.len());
     for output in message.outputs {
-        if let Some(count) = class_count(&output.parameters, &output.name)? {
-            classes.push((output.name.clone(), count));
+        let slice = shared_memory::slice(&output.parameters, &output.name)?;
+        match (class_count(&output.parameters)?, slice) {
+            (None, None) => {}
+            (Some(count), None) => classes.push((output.name.clone(), count)),
+            (None, Some(slice)) => shared.add(output.name.clone(), regions.slice(&slice)?),
+            (Some(_), Some(_)) => {
+                return Err(Error::invalid(
+                    "output can't set both 'shared_memory_region' and 'classification'",
+                ));
+            }
         }
         request.outputs.push(output.name);
     }
@@ -70,16 +83,17 @@ pub(crate) fn infer_request(
     if let Some(input) = unknown_datatype {
         return Err(wrong_datatype(&input, config, &request));
     }
-    Ok((request, Asked { classes, model: None, empty_final_response }))
+    Ok((request, Asked { classes, model: None, shared, empty_final_response }))
 }
 
 /// The raw contents of a request, handed out to the inputs that bring none of their own.
-struct Data {
+struct Data<'a> {
     raw_given: bool,
     raw: std::vec::IntoIter<Bytes>,
+    regions: &'a Regions,
 }
 
-impl Data {
+impl Data<'_> {
     fn of_input(
         &mut self,
         target: contents::Target<'_>,
@@ -88,13 +102,13 @@ impl Data {
     ) -> Result<Bytes, Error> {
         let contents::Target { input, model, .. } = target;
         if let Some(slice) = shared_memory::slice(parameters, input)? {
-            return Err(if contents.is_some() {
-                Error::invalid(format!(
+            if contents.is_some() {
+                return Err(Error::invalid(format!(
                     "unexpected 'content' provided when using shared memory for input tensor '{input}' for model '{model}'"
-                ))
-            } else {
-                shared_memory::unknown_region(slice.region)
-            });
+                )));
+            }
+            let slice = self.regions.slice(&slice)?;
+            return Ok(copying(slice.byte_size(), || slice.read())?);
         }
         match contents {
             Some(_) if self.raw_given => Err(Error::invalid(format!(
@@ -110,39 +124,20 @@ impl Data {
     }
 }
 
-/// How many classes the client wants of `output`; `None`: it wants the tensor.
-fn class_count(
-    parameters: &BTreeMap<String, InferParameter>,
-    output: &str,
-) -> Result<Option<u32>, Error> {
-    if parameters.is_empty() {
-        return Ok(None);
-    }
-    let slice = shared_memory::slice(parameters, output)?;
-    let count = match parameters.get("classification").map(|parameter| &parameter.parameter_choice)
-    {
-        None => None,
+/// How many classes the client wants of an output; `None`: it wants the tensor.
+fn class_count(parameters: &BTreeMap<String, InferParameter>) -> Result<Option<u32>, Error> {
+    match parameters.get("classification").map(|parameter| &parameter.parameter_choice) {
+        None => Ok(None),
         Some(Some(ParameterChoice::Int64Param(count))) if *count > 0 => {
             // More classes than there can be are all of them.
-            Some(u32::try_from(*count).unwrap_or(u32::MAX))
+            Ok(Some(u32::try_from(*count).unwrap_or(u32::MAX)))
         }
         Some(Some(ParameterChoice::Int64Param(_))) => {
-            return Err(Error::invalid(
-                "invalid value for 'classification' parameter, expected >= 0",
-            ));
+            Err(Error::invalid("invalid value for 'classification' parameter, expected >= 0"))
         }
-        Some(_other) => {
-            return Err(Error::invalid(
-                "invalid value type for 'classification' parameter, expected int64_param",
-            ));
-        }
-    };
-    match (slice, count) {
-        (Some(_), Some(_)) => {
-            Err(Error::invalid("output can't set both 'shared_memory_region' and 'classification'"))
-        }
-        (Some(slice), None) => Err(shared_memory::unknown_region(slice.region)),
-        (None, count) => Ok(count),
+        Some(_other) => Err(Error::invalid(
+            "invalid value type for 'classification' parameter, expected int64_param",
+        )),
     }
 }
 

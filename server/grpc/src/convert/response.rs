@@ -1,7 +1,7 @@
 //! [`InferResponse`] to `ModelInferResponse`; tensors always leave as `raw_output_contents`.
 
 use super::request::Asked;
-use crate::options::MAX_MESSAGE_BYTES;
+use crate::{options::MAX_MESSAGE_BYTES, shared_memory::copying};
 use hippocamp_core::classify;
 use hippocamp_proto::inference::{
     InferParameter, ModelInferResponse, infer_parameter::ParameterChoice,
@@ -10,19 +10,14 @@ use hippocamp_proto::inference::{
 use hippocamp_types::{Error, InferResponse, Parameter, Tensor};
 
 /// The message that tells of `response`, as the client `asked` for it.
+/// Outputs that go into shared memory are written there.
 ///
 /// # Errors
-/// If an output cannot be classified, or the message would be larger than messages may be.
+/// If an output cannot be classified or written, or the message would be larger than messages may be.
 pub(crate) fn infer_response(
     response: InferResponse,
     asked: &Asked,
 ) -> Result<ModelInferResponse, Error> {
-    let byte_size: usize = response.outputs.iter().map(|output| output.data.len()).sum();
-    if byte_size > MAX_MESSAGE_BYTES {
-        return Err(Error::invalid(format!(
-            "Response has byte size {byte_size} which exceeds gRPC's byte size limit {MAX_MESSAGE_BYTES}."
-        )));
-    }
     let mut message = ModelInferResponse {
         model_name: response.model_name.as_ref().to_owned(),
         model_version: response.model_version.to_string(),
@@ -36,7 +31,11 @@ pub(crate) fn infer_response(
         raw_output_contents: Vec::with_capacity(response.outputs.len()),
     };
     for output in response.outputs {
-        let output = asked.classify(output)?;
+        let mut output = asked.classify(output)?;
+        let bytes = output.data.len() as u64;
+        if copying(bytes, || asked.shared.write(&output.name, &output.data))? {
+            output.data.clear();
+        }
         message.outputs.push(InferOutputTensor {
             name: output.name,
             datatype: output.datatype.name().to_owned(),
@@ -44,6 +43,12 @@ pub(crate) fn infer_response(
             ..InferOutputTensor::default()
         });
         message.raw_output_contents.push(output.data);
+    }
+    let byte_size: usize = message.raw_output_contents.iter().map(bytes::Bytes::len).sum();
+    if byte_size > MAX_MESSAGE_BYTES {
+        return Err(Error::invalid(format!(
+            "Response has byte size {byte_size} which exceeds gRPC's byte size limit {MAX_MESSAGE_BYTES}."
+        )));
     }
     Ok(message)
 }

@@ -8,6 +8,7 @@ use hippocamp_proto::inference::{
     model_infer_request::{InferInputTensor, InferRequestedOutputTensor},
     model_version_policy::{Latest, PolicyChoice},
 };
+use hippocamp_shm::Regions;
 use hippocamp_types::{
     CorrelationId, DataType, Error, ErrorCode, InferRequest, InferResponse, Parameter, Shape,
     Tensor, Timestamp,
@@ -49,7 +50,7 @@ fn config() -> ModelConfig {
 
 fn convert(message: ModelInferRequest) -> Result<(InferRequest, Asked), Error> {
     let (responder, _reply) = unary_reply();
-    infer_request(message, &config(), Timestamp::from_nanos(7), responder)
+    infer_request(message, &config(), &Regions::new(true), Timestamp::from_nanos(7), responder)
 }
 
 fn input(datatype: &str) -> InferInputTensor {

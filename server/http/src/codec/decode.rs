@@ -16,6 +16,7 @@ pub(super) use parameters::{MAX_PARAMETERS, read_parameter};
 use super::json::{Kind, Reader};
 use bytes::Bytes;
 use error::{DecodeError, field};
+use hippocamp_shm::SharedTensor;
 use hippocamp_types::{
     CorrelationId, Error, InferRequest, Parameters, Responder, SequenceFlags, Tensor, Timestamp,
 };
@@ -43,6 +44,8 @@ pub struct DecodedRequest {
     pub id: String,
     /// In the client's order.
     pub inputs: Vec<Tensor>,
+    /// Inputs, by their place in `inputs`, whose data lie in shared memory and are yet to be read.
+    pub shared: Vec<(usize, SharedTensor)>,
     /// How the outputs are to be sent.
     pub plan: OutputPlan,
     /// Parameters without a meaning to the server.
@@ -75,10 +78,12 @@ pub struct RequestedOutput {
     pub binary: Option<bool>,
     /// `classification`: how many classes; 0 for the tensor itself.
     pub classes: u32,
+    /// Where in shared memory it goes; the response then tells its shape alone.
+    pub shared: Option<SharedTensor>,
 }
 
 impl DecodedRequest {
-    /// The request with its way back; the plan stays with whoever encodes the response.
+    /// The request with its way back, its shared inputs read by then; the plan stays with whoever encodes the response.
     pub fn into_request(
         self,
         received: Timestamp,
@@ -101,8 +106,7 @@ impl DecodedRequest {
 /// without a `header_length` all of it is JSON.
 ///
 /// # Errors
-/// INVALID_ARG: the request is at fault, with the byte where it is not JSON. NOT_FOUND: it names a
-/// shared memory region.
+/// INVALID_ARG: the request is at fault, with the byte where it is not JSON.
 pub fn decode_request(
     body: &Bytes,
     header_length: Option<usize>,
@@ -130,7 +134,7 @@ fn read_request(
     target: Target<'_>,
 ) -> Result<DecodedRequest, DecodeError> {
     let mut request = DecodedRequest::default();
-    let mut tensors = Inputs { body, tail: header, target };
+    let mut tensors = Inputs { body, tail: header, target, shared: Vec::new() };
     let mut reader = Reader::new(&body[..header])?;
     let (mut inputs, mut outputs, mut id, mut parameters) = (None, None, None, None);
     reader.object(|reader, key| -> Result<(), DecodeError> {
@@ -144,9 +148,11 @@ fn read_request(
     })?;
     reader.end()?;
     request.id = id.unwrap_or_default();
+    let tail = tensors.tail;
+    request.shared = tensors.shared;
     request.inputs = inputs.ok_or(DecodeError::Missing { field: "inputs" })?;
     request.plan.requested = outputs.unwrap_or_default();
-    if tensors.tail != body.len() {
+    if tail != body.len() {
         return Err(DecodeError::TrailingData { model: target.model.to_owned() });
     }
     Ok(request)

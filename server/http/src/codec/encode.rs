@@ -28,7 +28,7 @@ pub struct EncodedResponse {
 }
 
 /// Encodes `response` as `plan` asks, outputs in the order the model gave them. Binary outputs are
-/// the response's own bytes.
+/// the response's own bytes; of outputs that go into shared memory only the shape is told.
 ///
 /// # Errors
 /// INVALID_ARG if an output cannot be JSON and was not asked for in binary; INTERNAL if an output's
@@ -70,6 +70,10 @@ pub fn encode_response(
         let binary =
             requested.and_then(|requested| requested.binary).unwrap_or(plan.binary_default);
         match requested {
+            Some(RequestedOutput { shared: Some(_), .. }) => {
+                push_description(&mut json, output);
+                json.push(b'}');
+            }
             Some(&RequestedOutput { classes: count @ 1.., .. }) => {
                 let labels = classes.labels.get(&output.name).map_or(&[][..], Vec::as_slice);
                 let classified = classify(output, count, labels, classes.batched)?;
@@ -88,6 +92,24 @@ fn push_output(
     output: &Tensor,
     binary: bool,
 ) -> Result<(), Error> {
+    push_description(json, output);
+    if binary {
+        json.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
+        push_integer(json, output.data.len());
+        json.extend_from_slice(b"}}");
+        if !output.data.is_empty() {
+            tail.push(output.data.clone());
+        }
+    } else {
+        json.extend_from_slice(b",\"data\":");
+        push_data(json, output)?;
+        json.push(b'}');
+    }
+    Ok(())
+}
+
+/// Name, datatype and shape; the object stays open.
+fn push_description(json: &mut Vec<u8>, output: &Tensor) {
     json.extend_from_slice(b"{\"name\":");
     push_string(json, &output.name);
     json.extend_from_slice(b",\"datatype\":\"");
@@ -99,19 +121,7 @@ fn push_output(
         }
         push_integer(json, dim);
     }
-    if binary {
-        json.extend_from_slice(b"],\"parameters\":{\"binary_data_size\":");
-        push_integer(json, output.data.len());
-        json.extend_from_slice(b"}}");
-        if !output.data.is_empty() {
-            tail.push(output.data.clone());
-        }
-    } else {
-        json.extend_from_slice(b"],\"data\":");
-        push_data(json, output)?;
-        json.push(b'}');
-    }
-    Ok(())
+    json.push(b']');
 }
 
 /// Appends the elements of `output` as one flat JSON array.

@@ -61,7 +61,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Model repository", "Load and unload models while the server runs."),
     ("Logging", "The server's log."),
     ("Trace", "Not available yet; the settings tell so."),
-    ("Shared memory", "Not available yet."),
+    ("Shared memory", "Tensors in memory that client and server share."),
     ("Documentation", "This document."),
 ];
 

@@ -65,6 +65,8 @@ pub(super) fn components() -> Components {
         .schema_from::<Document>()
         .schema_from::<OpenAiError>()
         .schema_from::<OpenAiErrorBody>()
+        .schema_from::<SharedMemoryRegion>()
+        .schema_from::<SharedMemoryRegister>()
         .schema_from::<OpenApi>()
         .build()
 }
@@ -181,7 +183,7 @@ struct InferRequest {
     outputs: Option<Vec<RequestOutput>>,
 }
 
-/// An input: `data`, or `binary_data_size` in its parameters.
+/// An input: `data`, or one of `binary_data_size` and `shared_memory_region` in its parameters.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes JSON, is never made")]
 struct RequestInput {
@@ -203,6 +205,12 @@ struct RequestInput {
 struct InputParameters {
     /// Bytes behind the JSON that are this input's.
     binary_data_size: Option<u64>,
+    /// The registered region that holds this input.
+    shared_memory_region: Option<String>,
+    /// Where in the region it starts, in bytes.
+    shared_memory_offset: Option<u64>,
+    /// Its size in bytes.
+    shared_memory_byte_size: Option<u64>,
 }
 
 /// An output that is wanted.
@@ -223,6 +231,12 @@ struct OutputParameters {
     binary_data: Option<bool>,
     /// Return the so many largest values as `value:index[:label]`.
     classification: Option<u32>,
+    /// The registered region that takes this output; neither `binary_data` nor `classification` then.
+    shared_memory_region: Option<String>,
+    /// Where in the region it starts, in bytes.
+    shared_memory_offset: Option<u64>,
+    /// The room there is for it, in bytes.
+    shared_memory_byte_size: Option<u64>,
 }
 
 /// What a model answers.
@@ -242,7 +256,7 @@ struct InferResponse {
     outputs: Vec<ResponseOutput>,
 }
 
-/// An output: `data`, or `binary_data_size` in its parameters.
+/// An output: `data`, or `binary_data_size` in its parameters, or neither where it went into shared memory.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes JSON, is never made")]
 struct ResponseOutput {
@@ -460,10 +474,38 @@ struct TraceSetting {
 #[expect(dead_code, reason = "describes JSON, is never made")]
 struct RepositoryIndex(Vec<IndexEntry>);
 
-/// Regions; none yet.
+/// Regions by name.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes JSON, is never made")]
-struct SharedMemoryStatus(Vec<Value>);
+struct SharedMemoryStatus(Vec<SharedMemoryRegion>);
+
+/// A region.
+#[derive(ToSchema)]
+#[schema(example = json!({"name": "inputs", "key": "/inputs", "offset": 0, "byte_size": 64}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct SharedMemoryRegion {
+    /// The region.
+    name: String,
+    /// The object that it is a part of.
+    key: String,
+    /// Where in the object it starts, in bytes.
+    offset: u64,
+    /// Its size in bytes.
+    byte_size: u64,
+}
+
+/// Which part of which object a region is.
+#[derive(ToSchema)]
+#[schema(example = json!({"key": "/inputs", "offset": 0, "byte_size": 64}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct SharedMemoryRegister {
+    /// The name that `shm_open` takes.
+    key: String,
+    /// Where in the object the region starts, in bytes; 0 if left out.
+    offset: Option<u64>,
+    /// Its size in bytes.
+    byte_size: u64,
+}
 
 /// An OpenAPI 3.1 document.
 #[derive(ToSchema)]

@@ -13,6 +13,7 @@ use crate::{
 use axum::response::Response;
 use bytes::Bytes;
 use hippocamp_core::{ModelVersion, unary_reply};
+use hippocamp_shm::{Regions, SharedOutputs};
 use hippocamp_types::Error;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use std::sync::Arc;
@@ -58,6 +59,8 @@ async fn infer(mut call: Call) -> Result<Response, HttpError> {
     let header_length = header_length(&call.parts.headers, body.len())?;
     let request = decode(body, header_length, &model, call.front.options.max_input_size).await?;
 
+    let (request, outputs) = share(request, &call.front.options.regions).await?;
+
     let (responder, reply) = unary_reply();
     let (mut request, plan) = request.into_request(received, responder);
     let id = request.id.clone();
@@ -69,6 +72,9 @@ async fn infer(mut call: Call) -> Result<Response, HttpError> {
     let encoding = Encoding::accepted(&call.parts.headers);
     let size = response.outputs.iter().map(|output| output.data.len()).sum();
     let encode = move || -> Result<Response, Error> {
+        for output in &response.outputs {
+            outputs.write(&output.name, &output.data)?;
+        }
         let classes = Classes { labels: &model.labels, batched: model.config.max_batch_size > 0 };
         Ok(respond(encode_response(&response, &plan, classes)?, encoding))
     };
@@ -91,6 +97,36 @@ async fn decode(
         decode_request(&body, header_length, Target { model: &model.config.name, max_input_size })
     };
     Ok(offload(json_length, work).await??)
+}
+
+/// Reads the inputs that lie in shared memory, and finds where the outputs go that belong there.
+async fn share(
+    mut request: DecodedRequest,
+    regions: &Regions,
+) -> Result<(DecodedRequest, SharedOutputs), HttpError> {
+    let mut outputs = SharedOutputs::default();
+    for output in &request.plan.requested {
+        if let Some(shared) = &output.shared {
+            let slice = regions.slice(shared).map_err(Error::from)?;
+            outputs.add(output.name.clone(), slice);
+        }
+    }
+    if request.shared.is_empty() {
+        return Ok((request, outputs));
+    }
+    let slices = std::mem::take(&mut request.shared)
+        .into_iter()
+        .map(|(input, shared)| Ok((input, regions.slice(&shared)?)))
+        .collect::<Result<Vec<_>, Error>>()?;
+    let bytes = slices.iter().fold(0_u64, |sum, (_, slice)| sum.saturating_add(slice.byte_size()));
+    let read = move || -> Result<DecodedRequest, Error> {
+        for (input, slice) in slices {
+            request.inputs[input].data = slice.read()?;
+        }
+        Ok(request)
+    };
+    let request = offload(usize::try_from(bytes).unwrap_or(usize::MAX), read).await??;
+    Ok((request, outputs))
 }
 
 /// `Inference-Header-Content-Length`, if given.

@@ -1,7 +1,7 @@
 //! Why an infer request is refused, in Triton's words.
 
 use crate::codec::{data::DataError, json::JsonError};
-use hippocamp_types::{DataType, Error, ErrorCode};
+use hippocamp_types::{DataType, Error};
 
 /// Why a request is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,8 +42,6 @@ pub(super) enum DecodeError {
     BinarySize { input: String, missing: u64, model: String },
     #[error("unexpected additional input data for model '{model}'")]
     TrailingData { model: String },
-    #[error("Unable to find shared memory region: '{0}'")]
-    SharedMemory(String),
     #[error("Output can't set both 'shared_memory_region' and '{0}'")]
     SharedMemoryOutput(&'static str),
     #[error(
@@ -56,11 +54,7 @@ pub(super) enum DecodeError {
 
 impl From<DecodeError> for Error {
     fn from(error: DecodeError) -> Self {
-        let code = match error {
-            DecodeError::SharedMemory(_) => ErrorCode::NotFound,
-            _ => ErrorCode::InvalidArgument,
-        };
-        Self::new(code, error.to_string())
+        Self::invalid(error.to_string())
     }
 }
 

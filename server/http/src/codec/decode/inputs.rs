@@ -11,6 +11,7 @@ use crate::codec::{
     json::{Kind, Reader},
 };
 use bytes::Bytes;
+use hippocamp_shm::SharedTensor;
 use hippocamp_types::{DataType, Shape, Tensor};
 use std::borrow::Cow;
 
@@ -23,6 +24,8 @@ pub(super) struct Inputs<'b> {
     /// Where the binary data not yet taken begins.
     pub(super) tail: usize,
     pub(super) target: Target<'b>,
+    /// Inputs, by their place, whose data lie in shared memory.
+    pub(super) shared: Vec<(usize, SharedTensor)>,
 }
 
 /// One input as far as it is read.
@@ -52,13 +55,18 @@ impl Inputs<'_> {
             if inputs.len() == MAX_TENSORS {
                 return Err(DecodeError::TooMany { what: "inputs", limit: MAX_TENSORS });
             }
-            inputs.push(self.input(reader)?);
+            let (input, shared) = self.input(reader)?;
+            self.shared.extend(shared.map(|shared| (inputs.len(), shared)));
+            inputs.push(input);
             Ok(())
         })?;
         Ok(inputs)
     }
 
-    fn input(&mut self, reader: &mut Reader<'_>) -> Result<Tensor, DecodeError> {
+    fn input(
+        &mut self,
+        reader: &mut Reader<'_>,
+    ) -> Result<(Tensor, Option<SharedTensor>), DecodeError> {
         let mut input = Input::default();
         if reader.kind()? != Kind::Object {
             return Err(field("inputs")(reader.wrong("object")));
@@ -114,7 +122,11 @@ impl Inputs<'_> {
             .map_err(|source| data_error(source, name, datatype))
     }
 
-    fn tensor(&mut self, reader: &Reader<'_>, input: Input<'_>) -> Result<Tensor, DecodeError> {
+    fn tensor(
+        &mut self,
+        reader: &Reader<'_>,
+        input: Input<'_>,
+    ) -> Result<(Tensor, Option<SharedTensor>), DecodeError> {
         let sources = Sources {
             data: !matches!(input.data, JsonData::None),
             binary: input.parameters.binary_data_size.is_some(),
@@ -129,8 +141,9 @@ impl Inputs<'_> {
         let Some(datatype) = DataType::from_name(&datatype) else {
             return Err(DecodeError::DataType { input: name });
         };
-        if let Some(region) = input.parameters.region {
-            return Err(DecodeError::SharedMemory(region.into_owned()));
+        let shared = input.parameters.shared();
+        if shared.is_some() {
+            return Ok((Tensor { name, datatype, shape, data: Bytes::new() }, shared));
         }
         let data = match (input.data, input.parameters.binary_data_size) {
             (JsonData::Read(data), _) => data,
@@ -139,7 +152,7 @@ impl Inputs<'_> {
             }
             (JsonData::None, size) => self.binary_data(&name, size.unwrap_or(0))?,
         };
-        Ok(Tensor { name, datatype, shape, data })
+        Ok((Tensor { name, datatype, shape, data }, None))
     }
 
     fn binary_data(&mut self, name: &str, size: u64) -> Result<Bytes, DecodeError> {

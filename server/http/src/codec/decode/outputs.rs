@@ -6,6 +6,7 @@ use super::{
     set,
 };
 use crate::codec::json::{Kind, Reader};
+use hippocamp_shm::SharedTensor;
 use std::borrow::Cow;
 
 /// The parameters of an input or output that have a meaning.
@@ -16,6 +17,19 @@ pub(super) struct TensorParameters<'a> {
     pub(super) binary_data: Option<bool>,
     pub(super) classification: Option<u32>,
     pub(super) region: Option<Cow<'a, str>>,
+    pub(super) offset: Option<u64>,
+    pub(super) byte_size: Option<u64>,
+}
+
+impl TensorParameters<'_> {
+    /// Where in shared memory the tensor lies, if it does; sizes left out are 0, as in Triton.
+    pub(super) fn shared(&self) -> Option<SharedTensor> {
+        Some(SharedTensor {
+            region: self.region.as_deref()?.to_owned(),
+            offset: self.offset.unwrap_or(0),
+            byte_size: self.byte_size.unwrap_or(0),
+        })
+    }
 }
 
 /// Reads `outputs`.
@@ -44,19 +58,18 @@ fn read_output(reader: &mut Reader<'_>) -> Result<RequestedOutput, DecodeError> 
             _ => Ok(reader.skip()?),
         }
     })?;
-    if let Some(region) = parameters.region {
-        return Err(if parameters.classification.is_some() {
-            DecodeError::SharedMemoryOutput("classification")
-        } else if parameters.binary_data == Some(true) {
-            DecodeError::SharedMemoryOutput("binary_data")
-        } else {
-            DecodeError::SharedMemory(region.into_owned())
-        });
+    let shared = parameters.shared();
+    if shared.is_some() && parameters.classification.is_some() {
+        return Err(DecodeError::SharedMemoryOutput("classification"));
+    }
+    if shared.is_some() && parameters.binary_data == Some(true) {
+        return Err(DecodeError::SharedMemoryOutput("binary_data"));
     }
     Ok(RequestedOutput {
         name: name.ok_or(DecodeError::Missing { field: "name" })?,
         binary: parameters.binary_data,
         classes: parameters.classification.unwrap_or(0),
+        shared,
     })
 }
 
@@ -90,12 +103,12 @@ pub(super) fn read_tensor_parameters<'a>(
             reader.string().map_err(field("shared_memory_region"))?,
         ),
         "shared_memory_offset" => {
-            reader.unsigned().map_err(field("shared_memory_offset"))?;
-            Ok(())
+            let offset = reader.unsigned().map_err(field("shared_memory_offset"))?;
+            set(&mut parameters.offset, &key, offset)
         }
         "shared_memory_byte_size" => {
-            reader.unsigned().map_err(field("shared_memory_byte_size"))?;
-            Ok(())
+            let byte_size = reader.unsigned().map_err(field("shared_memory_byte_size"))?;
+            set(&mut parameters.byte_size, &key, byte_size)
         }
         _ => Ok(reader.skip()?),
     })

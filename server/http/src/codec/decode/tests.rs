@@ -75,8 +75,12 @@ fn parameters_and_outputs_have_their_meaning() {
             ("u".to_owned(), Parameter::Uint(u64::MAX)),
         ]
     );
-    let output =
-        |name: &str, binary, classes| RequestedOutput { name: name.into(), binary, classes };
+    let output = |name: &str, binary, classes| RequestedOutput {
+        name: name.into(),
+        binary,
+        classes,
+        shared: None,
+    };
     assert_eq!(request.plan.requested, [output("A", None, 0), output("B", Some(false), 3)]);
     assert!(request.plan.binary_default);
 
@@ -91,16 +95,35 @@ fn parameters_and_outputs_have_their_meaning() {
 }
 
 #[test]
+fn shared_memory_is_told_and_left_alone() {
+    let request = decode(
+        r#"{"inputs":[
+            {"name":"A","shape":[1],"datatype":"INT8","data":[1]},
+            {"name":"B","shape":[2],"datatype":"INT8","parameters":
+                {"shared_memory_region":"r","shared_memory_offset":8,"shared_memory_byte_size":2}}],
+            "outputs":[{"name":"O","parameters":{"shared_memory_region":"s","binary_data":false}}]}"#,
+    )
+    .unwrap();
+    let shared = |region: &str, offset, byte_size| SharedTensor {
+        region: region.to_owned(),
+        offset,
+        byte_size,
+    };
+    assert_eq!(request.shared, [(1, shared("r", 8, 2))]);
+    assert_eq!(request.inputs[1].data, "");
+    assert_eq!(request.plan.requested[0].shared, Some(shared("s", 0, 0)));
+}
+
+#[test]
 fn faults_are_named() {
     let input = |members: &str| format!(r#"{{"inputs":[{{{members}}}]}}"#);
     let good = r#""name":"A","shape":[1],"datatype":"INT32""#;
     let only_one = "Input must set only one of the following fields: 'data', 'binary_data_size' in 'parameters', 'shared_memory_region' in 'parameters'. But";
-    let check = |json: &str, status: u16, expect: &str| {
+    let invalid = |json: &str, expect: &str| {
         let error = decode(json).unwrap_err();
-        assert_eq!(error.code().http_status(), status, "{json}: {error}");
+        assert_eq!(error.code().http_status(), 400, "{json}: {error}");
         assert!(error.message().contains(expect), "{json}: {error}");
     };
-    let invalid = |json: &str, expect: &str| check(json, 400, expect);
     invalid("hello", "failed to parse the request JSON buffer: Invalid value. at 0");
     invalid("[]", "attempt to access JSON non-object as object, got an array at byte 0");
     invalid(
@@ -156,17 +179,15 @@ fn faults_are_named() {
         &input(&format!(r#"{good},"data":[1],"parameters":{{"shared_memory_region":"r"}}"#)),
         &format!("{only_one} set 'data' 'shared_memory_region'"),
     );
-    check(
+    invalid(
         &input(&format!(
-            r#"{good},"parameters":{{"shared_memory_region":"r","shared_memory_byte_size":64}}"#
+            r#"{good},"parameters":{{"shared_memory_region":"r","shared_memory_offset":-1}}"#
         )),
-        404,
-        "Unable to find shared memory region: 'r'",
+        "Unable to parse 'shared_memory_offset'",
     );
-    check(
-        r#"{"inputs":[],"outputs":[{"name":"A","parameters":{"shared_memory_region":"r"}}]}"#,
-        404,
-        "Unable to find shared memory region: 'r'",
+    invalid(
+        r#"{"inputs":[],"outputs":[{"name":"A","parameters":{"shared_memory_region":"r","classification":1}}]}"#,
+        "Output can't set both 'shared_memory_region' and 'classification'",
     );
     invalid(
         r#"{"inputs":[],"outputs":[{"name":"A","parameters":{"shared_memory_region":"r","binary_data":true}}]}"#,

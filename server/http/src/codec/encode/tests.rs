@@ -1,5 +1,6 @@
 use super::*;
 use crate::codec::{Target, decode_request};
+use hippocamp_shm::SharedTensor;
 use hippocamp_types::{ErrorCode, Parameter, Shape, push_bytes_element};
 use proptest::prelude::*;
 
@@ -39,7 +40,12 @@ fn json_and_binary_outputs_stand_side_by_side() {
             tensor("C", DataType::Fp16, &[0], Bytes::new()),
         ])
     };
-    let requested = |name: &str, binary| RequestedOutput { name: name.into(), binary, classes: 0 };
+    let requested = |name: &str, binary| RequestedOutput {
+        name: name.into(),
+        binary,
+        classes: 0,
+        shared: None,
+    };
     let plan = OutputPlan { requested: vec![requested("A", Some(false))], binary_default: true };
     let encoded = encode(&response, &plan).unwrap();
     assert_eq!(
@@ -48,6 +54,21 @@ fn json_and_binary_outputs_stand_side_by_side() {
     );
     assert_eq!(encoded.tail, [int32]);
     assert_eq!(encoded.tail[0].as_ptr(), response.outputs[1].data.as_ptr());
+}
+
+#[test]
+fn of_what_goes_into_shared_memory_the_shape_is_told() {
+    let shared = SharedTensor { region: "r".to_owned(), offset: 0, byte_size: 8 };
+    let requested =
+        RequestedOutput { name: "A".into(), binary: None, classes: 0, shared: Some(shared) };
+    let plan = OutputPlan { requested: vec![requested], binary_default: true };
+    let response = response(vec![tensor("A", DataType::Fp32, &[2], vec![0; 8])]);
+    let encoded = encode(&response, &plan).unwrap();
+    assert_eq!(
+        std::str::from_utf8(&encoded.header).unwrap(),
+        r#"{"model_name":"simple","model_version":"1","outputs":[{"name":"A","datatype":"FP32","shape":[2]}]}"#
+    );
+    assert_eq!(encoded.tail, [""; 0]);
 }
 
 #[test]
