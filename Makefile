@@ -64,5 +64,5 @@ clean: ## Remove what was built or downloaded
 
 $(VENV): tests/requirements.txt
 	$(PYTHON) -m venv --clear .venv || { echo "make: no virtual environment: install Python 3.11 or later with its venv module (Debian: python3-venv)" >&2; exit 1; }
-	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input -r tests/requirements.txt
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-input --no-deps -r tests/requirements.txt
 	touch $@

@@ -2,8 +2,9 @@
 //! comes from the binary and fetches nothing from elsewhere).
 
 use crate::clients::{body, get, get_json, send};
-use hippocamp_tests::{Repository, Sandbox, workspace_root};
+use hippocamp_tests::{Repository, Sandbox, golden_models, workspace_root};
 use http::Method;
+use serde_json::Value;
 use std::fs;
 
 #[tokio::test]
@@ -93,5 +94,36 @@ async fn swagger_ui_comes_from_the_binary() {
         }
     }
     assert!(files > 1, "the page has no files:\n{page}");
+    server.stop();
+}
+
+/// Every example of a model's own document is sent as it stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_examples_of_every_model_work() {
+    let server = Sandbox::start(&golden_models());
+    let index = send(server.http(), Method::POST, "/v2/repository/index", &[], "").await;
+    let index: Vec<Value> = index.json().expect("JSON");
+    let mut sent = 0;
+    for model in index {
+        let name = model["name"].as_str().expect("a name");
+        let document = get_json(&server, &format!("/v2/models/{name}/openapi.json")).await;
+        let paths = document["paths"].as_object().expect("paths");
+        for (path, item) in paths {
+            let body = &item["post"]["requestBody"]["content"]["application/json"]["example"];
+            if body.is_null() || path.ends_with("/setting") {
+                continue;
+            }
+            let answer = send(server.http(), Method::POST, path, &[], body.to_string()).await;
+            assert_eq!(answer.status, 200, "{path} {body}: {}", self::body(&answer));
+            sent += 1;
+        }
+        let page = get(server.http(), &format!("/v2/models/{name}/docs")).await;
+        assert_eq!(page.status, 200);
+        assert!(self::body(&page).contains("url: \"openapi.json\""));
+    }
+    assert!(sent > 10, "only {sent} examples");
+    for path in ["docs", "openapi.json"] {
+        assert_eq!(get(server.http(), &format!("/v2/models/nope/{path}")).await.status, 404);
+    }
     server.stop();
 }

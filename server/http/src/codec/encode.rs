@@ -128,7 +128,7 @@ fn push_description(json: &mut Vec<u8>, output: &Tensor) {
 ///
 /// # Errors
 /// As [`encode_response`].
-pub(super) fn push_data(json: &mut Vec<u8>, output: &Tensor) -> Result<(), Error> {
+pub(crate) fn push_data(json: &mut Vec<u8>, output: &Tensor) -> Result<(), Error> {
     let elements = output.shape.element_count().ok();
     let expected = elements.and_then(|elements| elements.checked_mul(output.datatype.byte_size()?));
     if output.datatype.byte_size().is_some() && expected != Some(output.data.len()) {

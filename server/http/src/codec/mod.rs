@@ -12,6 +12,7 @@ mod raw;
 mod text;
 
 pub use decode::{DecodedRequest, OutputPlan, RequestedOutput, Target, decode_request};
+pub(crate) use encode::push_data;
 pub use encode::{Classes, EncodedResponse, encode_response};
 pub use raw::decode_raw_request;
 pub(crate) use text::{push_float, push_integer, push_parameter, push_string};

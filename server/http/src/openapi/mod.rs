@@ -1,9 +1,11 @@
 //! The OpenAPI document, made from the table of routes.
 
+mod model;
 mod schemas;
 
 use crate::routes::{ROUTES, Route};
 use bytes::Bytes;
+use hippocamp_config::ModelConfig;
 use http::Method;
 use serde_json::json;
 use utoipa::openapi::{
@@ -64,6 +66,12 @@ const TAGS: [(&str, &str); 10] = [
     ("Shared memory", "Tensors in memory that client and server share."),
     ("Documentation", "This document."),
 ];
+
+/// The document of one model, which `name` stands for in paths.
+pub(crate) fn document_of(name: &str, config: &ModelConfig) -> Bytes {
+    let all = serde_json::to_value(build()).expect("it is written as JSON below");
+    model::document(all, name, config)
+}
 
 /// The document as JSON.
 pub(crate) fn document() -> Bytes {
@@ -141,7 +149,10 @@ fn operation(route: &Route) -> OperationBuilder {
     };
     let (status, success) = success(docs.response);
     operation = operation.response(status, success);
-    for &status in docs.errors {
+    // A version that is no number names no path.
+    let no_version =
+        (route.path.contains("{version}") && !docs.errors.contains(&404)).then_some(404);
+    for status in docs.errors.iter().copied().chain(no_version) {
         operation = operation.response(status.to_string(), error(route, status));
     }
     operation
@@ -201,7 +212,7 @@ fn success(body: Body) -> (&'static str, ResponseBuilder) {
         Body::Events(name) => (
             "200",
             ok.description("One event for each response.")
-                .content("text/event-stream", content(name)),
+                .content("text/event-stream", event(name)),
         ),
         Body::Page => (
             "200",
@@ -257,6 +268,16 @@ fn error(route: &Route, status: u16) -> ResponseBuilder {
 
 fn content(name: &str) -> utoipa::openapi::Content {
     ContentBuilder::new().schema(Some(reference(name))).build()
+}
+
+/// A server-sent event, whose data are the JSON of `name`.
+fn event(name: &str) -> utoipa::openapi::Content {
+    let data = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .content_media_type("application/json")
+        .description(Some(format!("A `{name}`, or `{{\"error\": ...}}`.")));
+    let event = ObjectBuilder::new().property("data", data).required("data");
+    ContentBuilder::new().schema(Some(event)).build()
 }
 
 fn reference(name: &str) -> RefOr<Schema> {

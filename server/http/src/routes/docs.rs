@@ -58,9 +58,74 @@ pub(super) const ROUTES: &[Route] = &[
         method: Method::GET,
         path: "/docs/{file}",
         handler: |call: Call| Box::pin(async move { call.front.documents.file(call.name()) }),
-        docs: PAGE,
+        docs: Docs { errors: &[404], ..PAGE },
+    },
+    Route {
+        method: Method::GET,
+        path: "/v2/models/{model}/openapi.json",
+        handler: |call| Box::pin(async move { model_document(&call) }),
+        docs: Docs {
+            tag: "Documentation",
+            summary: "The document of one model",
+            description: "Its own routes as OpenAPI 3.1: its tensors are in the schemas, and the examples can be sent as they stand.",
+            request: Body::None,
+            response: Body::Json("OpenApi"),
+            errors: &[400, 404],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/v2/models/{model}/docs",
+        handler: |call| Box::pin(async move { model_page(&call) }),
+        docs: Docs {
+            tag: "Documentation",
+            summary: "Swagger UI of one model",
+            description: "The document of the model as a page.",
+            request: Body::None,
+            response: Body::Page,
+            errors: &[400, 404],
+        },
     },
 ];
+
+/// Swagger UI over the document that stands beside the page; its files are those of `/docs/`. No path
+/// is absolute, so that a proxy may put a prefix before all of them.
+const MODEL_PAGE: &str = r##"<!DOCTYPE html>
+<html lang="en">
+<head>
+  <meta charset="utf-8">
+  <title>Model</title>
+  <link rel="stylesheet" href="../../../docs/swagger-ui.css">
+  <link rel="icon" type="image/png" href="../../../docs/favicon-32x32.png">
+</head>
+<body>
+  <div id="swagger-ui"></div>
+  <script src="../../../docs/swagger-ui-bundle.js"></script>
+  <script>
+    window.ui = SwaggerUIBundle({
+      url: "openapi.json",
+      dom_id: "#swagger-ui",
+      deepLinking: true,
+      defaultModelsExpandDepth: -1,
+      tryItOutEnabled: true,
+    });
+  </script>
+</body>
+</html>
+"##;
+
+fn model_document(call: &Call) -> Result<Response, HttpError> {
+    let model = call.front.server.model(call.name(), None)?;
+    Ok(json(openapi::document_of(call.name(), &model.config)))
+}
+
+fn model_page(call: &Call) -> Result<Response, HttpError> {
+    call.front.server.model(call.name(), None)?;
+    let mut response = Response::new(body::Body::from(MODEL_PAGE));
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, html);
+    Ok(response)
+}
 
 fn to_docs() -> Response {
     let mut response = Response::new(body::Body::empty());
@@ -88,7 +153,10 @@ impl std::fmt::Debug for PageConfig {
 impl Documents {
     /// Writes them.
     pub(crate) fn new() -> Self {
-        let config = Config::from("/openapi.json").use_base_layout().default_models_expand_depth(0);
+        let config = Config::from("/openapi.json")
+            .use_base_layout()
+            .default_models_expand_depth(0)
+            .try_it_out_enabled(true);
         Self { openapi: openapi::document(), page: Arc::new(PageConfig(Arc::new(config))) }
     }
 
@@ -117,9 +185,13 @@ mod tests {
     #[test]
     fn the_page_has_its_files_and_knows_its_document() {
         let documents = Documents::new();
-        for file in
-            ["index.html", "swagger-ui.css", "swagger-ui-bundle.js", "swagger-initializer.js"]
-        {
+        for file in [
+            "index.html",
+            "swagger-ui.css",
+            "swagger-ui-bundle.js",
+            "swagger-initializer.js",
+            "favicon-32x32.png",
+        ] {
             assert_eq!(documents.file(file).unwrap().status(), StatusCode::OK, "{file}");
         }
         assert_eq!(documents.file("../Cargo.toml").unwrap_err(), HttpError::NotFound);
