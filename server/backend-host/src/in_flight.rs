@@ -2,9 +2,11 @@
 //! done with. An instance is not finalised under work; a factory that a backend forgot of a request
 //! that was answered and released keeps nothing from ending.
 
+use crate::response::RequestContext;
+use hippocamp_types::Error;
 use std::{
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -19,6 +21,9 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct InFlight {
     counts: Mutex<Counts>,
     changed: Condvar,
+    /// Requests that were released before their last answer: nothing but a response or a factory of
+    /// the backend's leads to them any more. Some of them may be gone.
+    outliving: Mutex<Vec<Weak<RequestContext>>>,
 }
 
 #[derive(Debug, Default)]
@@ -70,12 +75,40 @@ impl InFlight {
         }
     }
 
+    /// Answers every request that was released and waits for a response that the backend has.
+    pub(crate) fn fail_outliving(&self, error: &Error) {
+        let mut outliving = self.outliving.lock().unwrap_or_else(PoisonError::into_inner);
+        let contexts = std::mem::take(&mut *outliving);
+        // An answer may call a backend, which may release a request.
+        drop(outliving);
+        for context in contexts.iter().filter_map(Weak::upgrade) {
+            context.fail(error.clone());
+        }
+    }
+
+    /// Requests of which it is known that they outlived their release.
+    #[cfg(test)]
+    pub(crate) fn remembered(&self) -> usize {
+        self.outliving.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Ticket {
+    /// The request was released before its last answer.
+    pub(crate) fn outlives(&self, context: Weak<RequestContext>) {
+        let outliving = &self.in_flight.outliving;
+        let mut outliving = outliving.lock().unwrap_or_else(PoisonError::into_inner);
+        if outliving.len() == outliving.capacity() {
+            // So it grows with what is there, not with what has been.
+            outliving.retain(|context| context.strong_count() > 0);
+        }
+        outliving.push(context);
+    }
+
     /// The request had its last answer, or was released; called once for each.
     pub(crate) fn step(&self) {
         if self.steps.fetch_sub(1, Ordering::AcqRel) == 1 {

@@ -257,11 +257,11 @@ impl Drop for Instance {
                 requests,
                 "the backend did not give back its requests: the instance is not unloaded"
             );
+            let error = Error::unavailable("the model was unloaded before the backend answered");
             for object in self.requests.iter() {
-                object.answer(&Error::unavailable(
-                    "the model was unloaded before the backend answered",
-                ));
+                object.answer(&error);
             }
+            self.in_flight.fail_outliving(&error);
             return;
         }
         // SAFETY: not used after this; `drop` runs once.

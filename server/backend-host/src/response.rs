@@ -166,7 +166,11 @@ impl RequestContext {
     }
 
     /// The backend has released the request.
-    pub(crate) fn released(&self) {
+    pub(crate) fn released(self: &Arc<Self>) {
+        // Besides the request itself, a response or a factory holds this.
+        if Arc::strong_count(self) > 1 && self.responder().is_some() {
+            self.ticket.outlives(Arc::downgrade(self));
+        }
         self.ticket.step();
     }
 

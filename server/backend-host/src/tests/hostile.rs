@@ -5,11 +5,17 @@ use super::{
     calls::{
         RequestHandle, add_output, answer, batch, factory, object, release, response, result, send,
     },
-    instance, requests,
+    instance, request, requests, spec,
 };
+use crate::{in_flight::InFlight, instance::ServingModel, request::LiveRequest};
 use hippocamp_backend_abi::*;
-use hippocamp_types::ErrorCode;
-use std::{ptr, sync::Mutex, thread};
+use hippocamp_config::{ModelConfig, finish};
+use hippocamp_types::{Error, ErrorCode, MonotonicClock};
+use std::{
+    ptr,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 /// How a backend executes.
 trait Behaviour: 'static {
@@ -254,6 +260,41 @@ fn requests_that_never_come_back_are_answered_when_the_model_goes() {
         "the model was unloaded before the backend answered".to_owned(),
     ));
     assert_eq!(outcomes::<Keeps>(), [unloaded.clone(), unloaded.clone(), unloaded]);
+}
+
+#[test]
+fn requests_whose_response_is_forgotten_are_answered_when_the_model_goes() {
+    behaviour!(Leaks, |requests| {
+        // Of the others the response, or the factory, is left behind.
+        answer(requests[0])?;
+        response(requests[1])?;
+        factory(requests[2])?;
+        requests.iter().try_for_each(|&request| release(request))
+    });
+    let unloaded = Some((
+        ErrorCode::Unavailable,
+        "the model was unloaded before the backend answered".to_owned(),
+    ));
+    assert_eq!(outcomes::<Leaks>(), [None, unloaded.clone(), unloaded]);
+}
+
+#[test]
+fn requests_that_outlived_their_release_are_not_remembered_for_ever() {
+    let in_flight = Arc::new(InFlight::default());
+    let spec = spec(CONFIG);
+    let config = Arc::new(ModelConfig::new(finish(spec.config, &[])).unwrap());
+    let clock = Arc::new(MonotonicClock);
+    let serving = Arc::new(ServingModel::new("m".into(), 1, config, spec.statistics, clock));
+    for number in 0..1_000 {
+        let (request, replies) = request(number);
+        let live = LiveRequest::new(request, &serving, in_flight.ticket());
+        let held = Arc::clone(&live.context);
+        drop(live);
+        // The last answer, after which nobody holds it.
+        held.fail(Error::internal("late"));
+        assert_eq!(replies.only().unwrap_err().message(), "late");
+    }
+    assert!(in_flight.remembered() <= 8, "{}", in_flight.remembered());
 }
 
 #[test]
