@@ -46,7 +46,8 @@ def miss_deadline(server):
     with grpcclient.InferenceServerClient(server.grpc) as client:
         with pytest.raises(InferenceServerException) as error:
             client.infer("waits", inputs_for(grpcclient, INPUTS), client_timeout=0.03)
-        assert error.value.status() == "StatusCode.DEADLINE_EXCEEDED"
+        # The client's own clock, or the server's which was told of the deadline: whichever is first.
+        assert error.value.status() in ("StatusCode.DEADLINE_EXCEEDED", "StatusCode.CANCELLED")
 
 
 def cancel_call(server):

@@ -4,6 +4,7 @@ models give through tritonclient. The encoder all-MiniLM-L6-v2 is left out where
 import base64
 import json
 import os
+import subprocess
 import urllib.error
 import urllib.request
 
@@ -11,7 +12,7 @@ import numpy as np
 import openai
 import pytest
 import tritonclient.grpc
-from hippocamp_server import GOLDEN, ROOT, Server
+from hippocamp_server import GOLDEN, ROOT, Server, binary
 
 WAIT_S = 30
 TOLERANCE = 1e-6
@@ -27,12 +28,12 @@ MINILM = ("embed_plot", "text_tokenizer", "plot_encoder", ["input_ids", "attenti
 ENCODERS = [BOW] if "HIPPOCAMP_WITHOUT_MINILM" in os.environ else [BOW, MINILM]
 
 
-def serve(repository, encoders):
+def serve(repository, encoders, *arguments):
     """A server over these encoders and `simple`, which is none; the models are those of model_repository."""
     models = [ROOT / "model_repository" / name for encoder in encoders for name in encoder[:3]]
     for model in [*models, GOLDEN / "model_repository" / "simple"]:
         (repository / model.name).symlink_to(model, target_is_directory=True)
-    return Server(repository)
+    return Server(repository, *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -242,3 +243,31 @@ def test_ranking_asks_for_a_model_where_there_are_several(server):
     status, error = post(server, "/rerank", {"query": "the sea", "texts": ["a ship"]})
     expected = "'model' is missing; the encoders are 'embed_plot', 'embed_plot_bow'"
     assert (status, error) == (400, {"error": expected})
+
+
+def test_api_keys_are_those_of_the_server(tmp_path):
+    keys = {}
+    for name, model in (("bow", "embed_plot_bow"), ("simple", "simple")):
+        command = [binary(), "key", "new", name, "--category=inference", f"--model={model}"]
+        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        keys[name] = next(line for line in told.splitlines() if line.startswith("hippocamp_"))
+        with open(tmp_path / "keys.toml", "a") as file:
+            file.write(told[told.index("[[key]]") :])
+    (tmp_path / "models").mkdir()
+    server = serve(tmp_path / "models", [BOW], f"--api-keys={tmp_path / 'keys.toml'}")
+    try:
+
+        def client(key):
+            return openai.OpenAI(base_url=f"http://{server.http}/v1", api_key=key, timeout=WAIT_S, max_retries=0)
+
+        with client(keys["bow"]) as allowed:
+            assert len(allowed.embeddings.create(model=BOW[0], input="a shark").data) == 1
+            assert [model.id for model in allowed.models.list()] == [BOW[0]]
+        with client(keys["simple"]) as other:
+            assert [model.id for model in other.models.list()] == []
+            with pytest.raises(openai.PermissionDeniedError, match="does not permit model 'embed_plot_bow'"):
+                other.embeddings.create(model=BOW[0], input="a shark")
+        with client("unknown") as stranger, pytest.raises(openai.AuthenticationError):
+            stranger.embeddings.create(model=BOW[0], input="a shark")
+    finally:
+        assert server.stop() == 0

@@ -127,7 +127,8 @@ impl Encoder {
         })
     }
 
-    /// Makes the vectors of texts: in requests as large as the model takes, several of them at once.
+    /// Makes the vectors of texts: in requests as large as the model takes, several of them at once,
+    /// each of which `equip` may add to.
     /// Dropping the future cancels those that have not begun.
     ///
     /// # Errors
@@ -137,6 +138,7 @@ impl Encoder {
         &self,
         server: &InferenceServer,
         texts: &[String],
+        equip: impl Fn(&mut InferRequest) -> Result<(), Error>,
     ) -> Result<Embeddings, Error> {
         let mut embeddings = Embeddings { values: Vec::new(), size: self.size, tokens: 0 };
         let mut waiting: VecDeque<(usize, UnaryReply)> = VecDeque::with_capacity(MAX_IN_FLIGHT);
@@ -151,6 +153,7 @@ impl Encoder {
                 request.inputs.push(self.tensor(chunk));
                 request.outputs.push(self.output.clone());
                 request.outputs.extend(self.counts_tokens.then(|| MASK.to_owned()));
+                equip(&mut request)?;
                 server.infer(&self.name, None, request);
                 waiting.push_back((chunk.len(), reply));
             }

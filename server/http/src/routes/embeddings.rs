@@ -31,7 +31,7 @@ async fn embeddings(mut call: Call) -> Result<Response, OpenAiError> {
     let body = call.read_body().await?;
     let request = offload(body.len(), move || request::embeddings(&body)).await??;
     let server = &call.front.server;
-    let encoder = encoder(server, &request.model).await?;
+    let encoder = encoder(&call, &request.model).await?;
     if let Some(dimensions) = request.dimensions
         && dimensions > encoder.size
     {
@@ -41,7 +41,8 @@ async fn embeddings(mut call: Call) -> Result<Response, OpenAiError> {
         );
         return Err(OpenAiError::field("dimensions", text));
     }
-    let mut made = encoder.embed(server, &request.texts).await?;
+    let mut made =
+        encoder.embed(server, &request.texts, |request| call.equip(request, &encoder.name)).await?;
     let size = request.texts.len() * encoder.size * size_of::<f32>();
     let encode = move || {
         if let Some(dimensions) = request.dimensions {

@@ -111,7 +111,7 @@ async fn start(mut call: Call) -> Result<Responses, HttpError> {
     let request = offload(size, work).await??;
     let (responder, replies) = stream_reply();
     let (mut request, _all_outputs) = request.into_request(received, responder);
-    call.equip(&mut request)?;
+    call.equip(&mut request, call.name())?;
     call.front.server.infer(call.name(), version, request);
     Ok(Responses { replies, ended: false })
 }

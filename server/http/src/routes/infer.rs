@@ -65,7 +65,7 @@ async fn infer(mut call: Call) -> Result<Response, HttpError> {
     let (mut request, plan) = request.into_request(received, responder);
     let id = request.id.clone();
     let failed = |error| HttpError::of_request(id.clone(), error);
-    call.equip(&mut request).map_err(failed)?;
+    call.equip(&mut request, call.name()).map_err(failed)?;
     call.front.server.infer(call.name(), version, request);
     let response = reply.await.map_err(failed)?;
 

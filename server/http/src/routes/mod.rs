@@ -25,7 +25,11 @@ use hippocamp_telemetry::access::AccessRecord;
 use hippocamp_types::{Error, InferRequest};
 use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use serde_json::Value;
-use std::{ops::Range, pin::Pin, sync::Arc};
+use std::{
+    ops::Range,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 /// The answer to one call, in time.
 type Answer = Pin<Box<dyn Future<Output = Result<Response, HttpError>> + Send>>;
@@ -62,8 +66,9 @@ pub(crate) const ROUTES: [&[Route]; 13] = [
 ];
 
 /// The group of calls that the routes of a tag belong to.
-const CATEGORIES: [(&str, Category); 9] = [
+const CATEGORIES: [(&str, Category); 10] = [
     ("Inference", Category::Inference),
+    ("Embeddings", Category::Inference),
     ("Health", Category::Health),
     ("Metadata", Category::Metadata),
     ("Statistics", Category::Statistics),
@@ -86,7 +91,8 @@ struct Segments {
 struct Call {
     front: Arc<Front>,
     parts: Parts,
-    body: Body,
+    /// Never locked: bodies alone keep a call from being shared by the tasks that answer it.
+    body: Mutex<Body>,
     segments: Segments,
     /// What the caller may do.
     grant: Grant,
@@ -116,9 +122,9 @@ impl Call {
 
     /// What a request gets from the call beside its body: headers that are forwarded, and the
     /// account of the access log.
-    fn equip(&self, request: &mut InferRequest) -> Result<(), Error> {
+    fn equip(&self, request: &mut InferRequest, model: &str) -> Result<(), Error> {
         if let Some(record) = &self.record {
-            record.request(&request.id, self.name());
+            record.request(&request.id, model);
             request.account = Some(Arc::clone(record) as _);
         }
         let headers = self.parts.headers.iter();
@@ -129,7 +135,12 @@ impl Call {
     /// Reads the body whole; the rest of the call can still be used.
     async fn read_body(&mut self) -> Result<Bytes, HttpError> {
         let limit = self.front.options.max_input_size;
-        body::read(&self.parts.headers, std::mem::take(&mut self.body), limit).await
+        body::read(
+            &self.parts.headers,
+            std::mem::take(self.body.get_mut().unwrap_or_else(PoisonError::into_inner)),
+            limit,
+        )
+        .await
     }
 
     /// Reads the body as a JSON object; empty where there is none.
@@ -190,7 +201,7 @@ fn admit(
     if let Some(record) = &record {
         access_log::admitted(record, &grant);
     }
-    let call = Call { front, parts, body, segments, grant, record };
+    let call = Call { front, parts, body: Mutex::new(body), segments, grant, record };
     if let Some(model) = route.subject(&call) {
         call.grant.model(model)?;
     }

@@ -3,10 +3,11 @@
 use super::{Call, Route, json};
 use crate::{
     embeddings::{encoder::Encoder, error::OpenAiError},
+    error::HttpError,
     openapi::{Body, Docs},
 };
 use axum::response::Response;
-use hippocamp_core::{InferenceServer, ModelVersion};
+use hippocamp_core::ModelVersion;
 use hippocamp_types::Error;
 use http::Method;
 use serde_json::{Value, json as value};
@@ -46,14 +47,14 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 async fn list(call: Call) -> Result<Response, OpenAiError> {
-    let found = encoders(&call.front.server).await?;
+    let found = encoders(&call).await?;
     let data = found.iter().map(|(encoder, model)| describe(encoder, model)).collect::<Vec<_>>();
     Ok(json(value!({ "object": "list", "data": data }).to_string()))
 }
 
 async fn one(call: Call) -> Result<Response, OpenAiError> {
     let server = &call.front.server;
-    let encoder = encoder(server, call.name()).await?;
+    let encoder = encoder(&call, call.name()).await?;
     let model = server.model(&encoder.name, None)?;
     Ok(json(describe(&encoder, &model).to_string()))
 }
@@ -62,18 +63,16 @@ async fn one(call: Call) -> Result<Response, OpenAiError> {
 ///
 /// # Errors
 /// 404 if there is no such model, 400 if it is none; both name those there are.
-pub(super) async fn encoder(
-    server: &Arc<InferenceServer>,
-    name: &str,
-) -> Result<Encoder, OpenAiError> {
-    let Ok(model) = server.model(name, None) else {
-        let text = format!("The model '{name}' does not exist; {}", names(server).await?);
+pub(super) async fn encoder(call: &Call, name: &str) -> Result<Encoder, OpenAiError> {
+    call.grant.model(name).map_err(HttpError::from)?;
+    let Ok(model) = call.front.server.model(name, None) else {
+        let text = format!("The model '{name}' does not exist; {}", names(call).await?);
         return Err(OpenAiError::model(text));
     };
     match Encoder::of(&model.config) {
         Ok(encoder) => Ok(encoder),
         Err(reason) => {
-            let others = names(server).await?;
+            let others = names(call).await?;
             Err(OpenAiError::field("model", format!("'{name}' is no encoder: {reason}; {others}")))
         }
     }
@@ -83,19 +82,19 @@ pub(super) async fn encoder(
 ///
 /// # Errors
 /// 400 if there is none, or several.
-pub(super) async fn only_encoder(server: &Arc<InferenceServer>) -> Result<Encoder, OpenAiError> {
-    let mut found = encoders(server).await?;
+pub(super) async fn only_encoder(call: &Call) -> Result<Encoder, OpenAiError> {
+    let mut found = encoders(call).await?;
     match (found.pop(), found.is_empty()) {
         (Some((only, _)), true) => Ok(only),
         _none_or_several => {
-            let text = format!("'model' is missing; {}", names(server).await?);
+            let text = format!("'model' is missing; {}", names(call).await?);
             Err(OpenAiError::field("model", text))
         }
     }
 }
 
-async fn names(server: &Arc<InferenceServer>) -> Result<String, Error> {
-    let found = encoders(server).await?;
+async fn names(call: &Call) -> Result<String, Error> {
+    let found = encoders(call).await?;
     if found.is_empty() {
         return Ok("no model of this server is an encoder".to_owned());
     }
@@ -103,14 +102,14 @@ async fn names(server: &Arc<InferenceServer>) -> Result<String, Error> {
     Ok(format!("the encoders are {}", names.join(", ")))
 }
 
-/// Every encoder that serves, by name.
-async fn encoders(
-    server: &Arc<InferenceServer>,
-) -> Result<Vec<(Encoder, Arc<ModelVersion>)>, Error> {
+/// Every encoder that serves, and that the caller may use, by name.
+async fn encoders(call: &Call) -> Result<Vec<(Encoder, Arc<ModelVersion>)>, Error> {
+    let server = &call.front.server;
     let mut names: Vec<_> = server.index(true).await?.into_iter().map(|entry| entry.name).collect();
     names.sort_unstable();
     names.dedup();
     let encoder = |name: String| {
+        call.grant.model(&name).ok()?;
         let model = server.model(&name, None).ok()?;
         Some((Encoder::of(&model.config).ok()?, model))
     };

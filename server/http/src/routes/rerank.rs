@@ -76,10 +76,11 @@ async fn rerank(mut call: Call, read: Read, write: Write) -> Result<Response, Op
     let request = offload(body.len(), move || read(&body)).await??;
     let server = &call.front.server;
     let encoder = match &request.model {
-        Some(model) => encoder(server, model).await?,
-        None => only_encoder(server).await?,
+        Some(model) => encoder(&call, model).await?,
+        None => only_encoder(&call).await?,
     };
-    let made = encoder.embed(server, &request.texts).await?;
+    let made =
+        encoder.embed(server, &request.texts, |request| call.equip(request, &encoder.name)).await?;
     let size = request.texts.len() * encoder.size * size_of::<f32>();
     Ok(json(offload(size, move || write(&encoder.name, &request, &made)).await?))
 }
