@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import queue
 import uuid
 
 import numpy as np
@@ -131,6 +132,29 @@ def test_only_inputs_or_only_outputs(client, module, objects):
     result = client.infer("simple", inputs_for(module, SUM_AND_DIFFERENCE), outputs=outputs)
     check(result, {"OUTPUT1": SIMPLE_OUTPUTS["OUTPUT1"]})
     np.testing.assert_array_equal(shm.get_contents_as_numpy(handle, np.int32, [1, 16]), SIMPLE_OUTPUTS["OUTPUT0"])
+
+
+def test_a_stream(server, objects):
+    """Every response of a stream goes to where its own request says."""
+    handle, key = objects(64 * 9)
+    answers = queue.Queue()
+    with grpcclient.InferenceServerClient(server.grpc) as client:
+        client.register_system_shared_memory("r", key, 64 * 9)
+        shm.set_shared_memory_region(handle, [SUM_AND_DIFFERENCE["INPUT0"]])
+        client.start_stream(lambda result, error: answers.put((result, error)))
+        for place in range(1, 9):
+            inputs = inputs_for(grpcclient, {"INPUT1": np.full((1, 16), place, np.int32)})
+            inputs.append(shared_input(grpcclient, "INPUT0", SUM_AND_DIFFERENCE["INPUT0"], "r", 64))
+            client.async_stream_infer("simple", inputs, outputs=[shared_output(grpcclient, "OUTPUT0", "r", 64, 64 * place)])
+        for _ in range(8):
+            _, error = answers.get(timeout=30)
+            assert error is None
+        client.stop_stream()
+        client.unregister_system_shared_memory()
+    for place in range(1, 9):
+        written = shm.get_contents_as_numpy(handle, np.int32, [1, 16], offset=64 * place)
+        np.testing.assert_array_equal(written, SUM_AND_DIFFERENCE["INPUT0"] + place)
+        del written
 
 
 def test_many_megabytes(client, module, objects):

@@ -1,5 +1,6 @@
 use super::*;
 use hippocamp_types::ErrorCode;
+use proptest::prelude::*;
 use rustix::{fs::Mode, shm};
 use std::{fs::File, os::unix::fs::FileExt as _, process};
 
@@ -211,4 +212,46 @@ fn gpus_have_no_regions() {
         "failed to register CUDA shared memory region: 's', GPUs not supported"
     );
     assert_eq!(regions.unregister_cuda(), Ok(()));
+}
+
+/// Number of generated inputs, for a long run: `HIPPOCAMP_FUZZ_CASES`.
+fn cases() -> ProptestConfig {
+    let cases = std::env::var("HIPPOCAMP_FUZZ_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok())
+        .unwrap_or(1000);
+    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+}
+
+/// Sizes near those that matter: 0, that of the object, and the ends of the types.
+fn size() -> impl Strategy<Value = u64> {
+    let near = prop::sample::select(vec![0, 4096, 8192, 1 << 31, 1 << 32, 1 << 63, u64::MAX]);
+    prop_oneof![
+        (near, -3_i64..=3).prop_map(|(size, by)| size.wrapping_add_signed(by)),
+        0..10_000_u64,
+        any::<u64>()
+    ]
+}
+
+#[test]
+fn whatever_a_client_names_stays_within_its_object() {
+    const SIZE: u64 = 8192;
+    let shared = Shared::new("generated", SIZE);
+    let content: Vec<u8> = (0..SIZE).map(|at| (at % 251) as u8).collect();
+    shared.file.write_all_at(&content, 0).unwrap();
+    let regions = Regions::new(true);
+    proptest!(cases(), |(start in size(), length in size(), offset in size(), byte_size in size())| {
+        regions.unregister("").unwrap();
+        let within = |start: u64, length: u64, end: u64| u128::from(start) + u128::from(length) <= u128::from(end);
+        let registered = regions.register("r", &shared.key, start, length);
+        prop_assert_eq!(registered.is_ok(), length > 0 && within(start, length, SIZE), "{:?}", registered);
+        let slice = regions.slice(&at("r", offset, byte_size));
+        let fits = registered.is_ok() && offset < length && within(offset, byte_size, length);
+        prop_assert_eq!(slice.is_ok(), fits, "{:?}", slice);
+        if let Ok(slice) = slice {
+            let from = usize::try_from(start + offset).unwrap();
+            let to = from + usize::try_from(byte_size).unwrap();
+            prop_assert_eq!(slice.read().unwrap(), &content[from..to]);
+        }
+    });
 }
