@@ -130,10 +130,37 @@ unsafe extern "C" {
         trace: *mut TRITONSERVER_InferenceTrace,
         trace_context: *mut *const c_char,
     ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceDelete(
+        trace: *mut TRITONSERVER_InferenceTrace,
+    ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceId(
+        trace: *mut TRITONSERVER_InferenceTrace,
+        id: *mut u64,
+    ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceModelName(
+        trace: *mut TRITONSERVER_InferenceTrace,
+        model_name: *mut *const c_char,
+    ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceModelVersion(
+        trace: *mut TRITONSERVER_InferenceTrace,
+        model_version: *mut i64,
+    ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceParentId(
+        trace: *mut TRITONSERVER_InferenceTrace,
+        parent_id: *mut u64,
+    ) -> *mut TRITONSERVER_Error;
     pub fn TRITONSERVER_InferenceTraceReportActivity(
         trace: *mut TRITONSERVER_InferenceTrace,
         timestamp: u64,
         activity_name: *const c_char,
+    ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceRequestId(
+        trace: *mut TRITONSERVER_InferenceTrace,
+        request_id: *mut *const c_char,
+    ) -> *mut TRITONSERVER_Error;
+    pub fn TRITONSERVER_InferenceTraceSetContext(
+        trace: *mut TRITONSERVER_InferenceTrace,
+        trace_context: *const c_char,
     ) -> *mut TRITONSERVER_Error;
     pub fn TRITONSERVER_InferenceTraceSpawnChildTrace(
         trace: *mut TRITONSERVER_InferenceTrace,

@@ -1,4 +1,4 @@
-//! Statistics, metrics (Triton's `nv_*` names and our own histograms) and logs.
+//! Statistics, metrics (Triton's `nv_*` names and our own histograms), logs and traces.
 //!
 //! What happens on the way of a request goes into a few atomics of its model's
 //! [`ModelStatistics`]; text is made only when somebody asks for it.
@@ -16,6 +16,7 @@ mod responses;
 mod statistics;
 mod system;
 mod totals;
+mod trace;
 
 pub use custom::{CustomMetrics, Metric, MetricFamily, MetricKind};
 pub use log::{LogControl, LogFormat, LogSettings, LogUpdate};
@@ -26,3 +27,4 @@ pub use statistics::{
     BatchReport, DurationCount, ExecutionTimes, FailureReason, ModelStatistics, RequestTimes,
     StatisticsReport,
 };
+pub use trace::{OtlpOptions, TraceMode, TraceOptions, TraceSettings, TraceUpdate, Tracer};

@@ -2,7 +2,7 @@
 //! calls [`Metrics::render`].
 
 use crate::{
-    CustomMetrics, ModelStatistics,
+    CustomMetrics, ModelStatistics, Tracer,
     exposition::{Exposition, labels},
     histogram::HistogramReport,
     names::{self, Name},
@@ -13,7 +13,7 @@ use hippocamp_types::{Clock, MonotonicClock, Timestamp};
 use metrics_exporter_prometheus::LabelSet;
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak},
     time::Duration,
 };
 
@@ -58,6 +58,7 @@ pub struct Metrics {
     models: Mutex<Models>,
     machine: Mutex<Machine>,
     custom: Arc<CustomMetrics>,
+    tracer: OnceLock<Arc<Tracer>>,
 }
 
 type Models = BTreeMap<Labels, Weak<Series>>;
@@ -87,6 +88,7 @@ impl Metrics {
             models: Mutex::default(),
             machine: Mutex::new(machine),
             custom: Arc::default(),
+            tracer: OnceLock::new(),
         }
     }
 
@@ -122,6 +124,11 @@ impl Metrics {
         &self.custom
     }
 
+    /// Shows what `tracer` has lost; the first one stays.
+    pub fn watch(&self, tracer: &Arc<Tracer>) {
+        self.tracer.get_or_init(|| Arc::clone(tracer));
+    }
+
     /// Everything, in Prometheus' text format.
     pub fn render(&self) -> String {
         let models = self.models();
@@ -147,6 +154,10 @@ impl Metrics {
         }
         if self.options.cpu_metrics {
             self.render_machine(&mut text);
+        }
+        if let Some(tracer) = self.tracer.get() {
+            text.counter(names::TRACES_LOST);
+            text.sample(names::TRACES_LOST, &labels([]), tracer.lost());
         }
         render_process(&mut text);
         self.custom.render(&mut text);

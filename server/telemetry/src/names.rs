@@ -74,6 +74,11 @@ pub(crate) const COMPUTE_SECONDS: Name = name(
     "Time the execution of a successful request took, inputs and outputs included",
 );
 
+pub(crate) const TRACES_LOST: Name = name(
+    "hippocamp_traces_lost_total",
+    "Traced requests whose traces were dropped or could not be written",
+);
+
 pub(crate) const PROCESS_CPU: Name =
     name("process_cpu_seconds_total", "Total user and system CPU time spent in seconds");
 pub(crate) const PROCESS_MEMORY: Name =
@@ -84,7 +89,7 @@ pub(crate) const PROCESS_START: Name =
     name("process_start_time_seconds", "Start time of the process since unix epoch in seconds");
 
 /// Every name above.
-const ALL: [Name; 23] = [
+const ALL: [Name; 24] = [
     REQUEST_SUCCESS,
     REQUEST_FAILURE,
     INFERENCE_COUNT,
@@ -103,6 +108,7 @@ const ALL: [Name; 23] = [
     REQUEST_SECONDS,
     QUEUE_SECONDS,
     COMPUTE_SECONDS,
+    TRACES_LOST,
     PROCESS_CPU,
     PROCESS_MEMORY,
     PROCESS_FDS,

@@ -13,6 +13,8 @@ mod response;
 mod scheduling;
 mod shape;
 mod tensor;
+mod trace;
+mod trace_context;
 
 pub use account::Account;
 pub use clock::{Clock, MonotonicClock, Timestamp};
@@ -26,3 +28,8 @@ pub use scheduling::{
 };
 pub use shape::{Shape, ShapeError};
 pub use tensor::{BytesElements, ElementError, Tensor, push_bytes_element};
+pub use trace::{
+    Activity, Mark, MarkName, RequestTrace, TensorActivity, Trace, TraceId, TraceLevel,
+    TraceRecord, TraceSink, TracedRequest,
+};
+pub use trace_context::TraceContext;

@@ -1,6 +1,6 @@
 //! An inference request on its way down.
 
-use crate::{Account, Infer, Responder, Tensor, Timestamp};
+use crate::{Account, Infer, RequestTrace, Responder, Tensor, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// A request parameter's value.
@@ -70,6 +70,8 @@ pub struct InferRequest {
     pub steps: Option<Arc<dyn Infer>>,
     /// Where what the request cost is written down, if it is.
     pub account: Option<Arc<dyn Account>>,
+    /// Learns what happens to the request, if it is traced; dropping it ends the request for it.
+    pub trace: Option<RequestTrace>,
     /// Where the answer goes.
     pub responder: Responder,
 }
@@ -91,6 +93,7 @@ impl InferRequest {
             queued: received,
             steps: None,
             account: None,
+            trace: None,
             responder,
         }
     }
