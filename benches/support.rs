@@ -8,7 +8,7 @@ use hippocamp_backend_host::{BackendHost, HostOptions};
 use hippocamp_core::{
     InferenceServer, ModelControl, RepositoryOptions, ServerOptions, unary_reply,
 };
-use hippocamp_telemetry::{Metrics, MetricsOptions};
+use hippocamp_telemetry::{Metrics, MetricsOptions, Tracer};
 use hippocamp_types::{
     DataType, Error, InferRequest, InferResponse, MonotonicClock, Shape, Tensor,
 };
@@ -61,8 +61,9 @@ impl Bench {
             auto_complete: true,
             default_max_queue_size: 1000,
         };
+        let tracer = Arc::new(Tracer::off(clock.clone()));
         let metrics = Arc::new(Metrics::new(MetricsOptions::default()));
-        let server = Arc::new(InferenceServer::new(options, host, metrics, clock));
+        let server = Arc::new(InferenceServer::new(options, host, metrics, clock, tracer));
         let failed = server.start().expect("a readable repository");
         assert!(failed.is_empty(), "{failed:?}");
         Self { server, _root: root }

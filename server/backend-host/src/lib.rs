@@ -33,6 +33,7 @@ mod settings;
 mod strategy;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod turns;
 
 pub use error::HostError;

@@ -6,6 +6,7 @@ use crate::{
     in_flight::Ticket,
     instance::ServingModel,
     response::{RequestContext, Wanted},
+    trace::TraceObject,
 };
 use bytes::Bytes;
 use hippocamp_backend_abi::{
@@ -43,6 +44,8 @@ pub(crate) struct LiveRequest {
     pub(crate) queued: Timestamp,
     pub(crate) account: Option<Arc<dyn Account>>,
     pub(crate) context: Arc<RequestContext>,
+    /// Dropped with the request, which is its end.
+    pub(crate) trace: Option<Handle<TraceObject>>,
 }
 
 /// `TRITONBACKEND_Input`.
@@ -155,6 +158,7 @@ impl LiveRequest {
             queued,
             account,
             responder,
+            trace,
             ..
         } = request;
         let mut flags = 0;
@@ -190,8 +194,10 @@ impl LiveRequest {
                 id,
                 Wanted::new(&outputs, model),
                 responder,
+                trace.as_deref(),
                 ticket,
             )),
+            trace: trace.map(|trace| Handle::new(TraceObject::new(trace))),
         }
     }
 

@@ -14,7 +14,7 @@ use hippocamp_backend_abi::{
 use hippocamp_config::OutputConfig;
 use hippocamp_types::{
     AlreadyFinished, DataType, Error, ErrorCode, InferResponse, Parameter, Parameters, Responder,
-    Shape, Tensor,
+    Shape, Tensor, TensorActivity, Trace,
 };
 use std::{
     ffi::{CStr, c_void},
@@ -33,6 +33,8 @@ pub(crate) struct RequestContext {
     wanted: Wanted,
     /// Gone with the last answer, so that nothing waits for a backend to forget its factories.
     responder: Mutex<Option<Responder>>,
+    /// Of a request whose outputs are traced.
+    trace: Option<Trace>,
     /// Responses of which the backend has reported statistics.
     reported: AtomicU64,
     ticket: Ticket,
@@ -112,10 +114,12 @@ impl RequestContext {
         id: String,
         wanted: Wanted,
         responder: Responder,
+        trace: Option<&Trace>,
         ticket: Ticket,
     ) -> Self {
         let responder = Mutex::new(Some(responder));
-        Self { model, id, wanted, responder, reported: AtomicU64::new(0), ticket }
+        let trace = trace.filter(|trace| trace.level().tensors).cloned();
+        Self { model, id, wanted, responder, trace, reported: AtomicU64::new(0), ticket }
     }
 
     /// The model that the request is for.
@@ -188,6 +192,9 @@ impl RequestContext {
     fn send(&self, response: Result<InferResponse, Error>, last: bool) -> Result<(), Error> {
         if !last && !self.model.config.decoupled {
             return Err(self.one_response());
+        }
+        if let (Some(trace), Ok(response)) = (&self.trace, &response) {
+            trace.tensors(TensorActivity::BackendOutput, &response.outputs);
         }
         self.reply(|responder| responder.send(response, last))
             .map_err(|_finished| self.finished())?;

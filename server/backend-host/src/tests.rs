@@ -10,6 +10,7 @@ mod life_cycle;
 mod metrics;
 mod reports;
 mod server;
+mod traces;
 mod turns;
 
 use crate::{BackendHost, BackendTable, HostError, HostOptions, LoadedModel, ModelSpec};

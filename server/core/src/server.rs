@@ -11,9 +11,12 @@ use crate::{
 use hippocamp_backend_host::BackendHost;
 use hippocamp_config::Scheduling;
 use hippocamp_repository::{ModelSnapshot, Repository, RepositoryError, RepositoryOptions};
-use hippocamp_telemetry::{FailureReason, Metrics, RequestStatistics, StatisticsReport};
+use hippocamp_telemetry::{
+    FailureReason, Metrics, RequestStatistics, StatisticsReport, TraceSettings, TraceUpdate, Tracer,
+};
 use hippocamp_types::{
-    Clock, Error, Host, Infer, InferRequest, Outcome, RequestObserver, Timestamp,
+    Clock, Error, Host, Infer, InferRequest, Outcome, RequestObserver, Timestamp, Trace,
+    TraceContext,
 };
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 
@@ -29,6 +32,7 @@ const EXTENSIONS: &[&str] = &[
     "binary_tensor_data",
     "parameters",
     "statistics",
+    "trace",
     "logging",
 ];
 
@@ -79,6 +83,7 @@ pub struct InferenceServer {
     repository: Arc<Repository>,
     metrics: Arc<Metrics>,
     clock: Arc<dyn Clock>,
+    tracer: Arc<Tracer>,
     admission: Arc<Admission>,
     /// Held for the backends, which reach it as long as the server is there.
     _host_calls: Arc<dyn Host>,
@@ -91,7 +96,9 @@ impl InferenceServer {
         host: BackendHost,
         metrics: Arc<Metrics>,
         clock: Arc<dyn Clock>,
+        tracer: Arc<Tracer>,
     ) -> Self {
+        metrics.watch(&tracer);
         let loader = Loader {
             host: host.clone(),
             metrics: Arc::clone(&metrics),
@@ -111,6 +118,7 @@ impl InferenceServer {
             repository,
             metrics,
             clock,
+            tracer,
             admission: Arc::default(),
             _host_calls: host_calls,
         }
@@ -146,10 +154,50 @@ impl InferenceServer {
     }
 
     /// Takes every model out of service and waits until their backends have finalised them; false
-    /// if some have not within `timeout`. Blocks.
+    /// if some have not within `timeout`. Writes what was traced. Blocks.
     pub fn stop(&self, timeout: Duration) -> bool {
         self.repository.unload_all();
-        self.repository.wait_retired(timeout)
+        let retired = self.repository.wait_retired(timeout);
+        self.tracer.shut_down();
+        retired
+    }
+
+    /// Whether any request may be traced: all that an untraced request pays for.
+    pub fn is_tracing(&self) -> bool {
+        self.tracer.is_on()
+    }
+
+    /// The trace of a request to `model` that begins now, if it is to be traced; `caller` is what
+    /// the request says of itself. It goes into [`InferRequest::trace`].
+    pub fn sample(&self, model: &str, caller: Option<&TraceContext>) -> Option<Trace> {
+        self.tracer.sample(model, caller)
+    }
+
+    /// The trace settings of a model, or of the server.
+    ///
+    /// # Errors
+    /// If the model is not there, in Triton's words.
+    pub fn trace_settings(&self, model: Option<&str>) -> Result<TraceSettings, Error> {
+        if let Some(model) = model
+            && !self.is_model_ready(model, None)
+        {
+            return Err(Error::invalid(format!("Request for unknown model : {model}")));
+        }
+        Ok(self.tracer.settings(model))
+    }
+
+    /// Changes them.
+    ///
+    /// # Errors
+    /// As above; or if the settings would trace and cannot: then nothing is changed.
+    pub fn update_trace_settings(
+        &self,
+        model: Option<&str>,
+        update: &TraceUpdate,
+    ) -> Result<TraceSettings, Error> {
+        self.trace_settings(model)?;
+        self.tracer.update(model, update)?;
+        Ok(self.tracer.settings(model))
     }
 
     /// The present, for [`InferRequest::received`].
@@ -323,6 +371,9 @@ pub(crate) fn dispatch(
         Ok(model) => model,
         Err(error) => return request.responder.fail(error),
     };
+    if let Some(trace) = &request.trace {
+        trace.started(&model.config.name, model.version, &request.id, clock.now());
+    }
     if let Err(error) = normalise(&mut request, &model.config) {
         let after = clock.now().since(request.received);
         model.statistics.record_failure(FailureReason::Other, after);

@@ -17,7 +17,7 @@ use futures_util::{
 use hippocamp_core::{ReplyStream, UnaryReply};
 use hippocamp_proto::inference::{ModelInferRequest, ModelInferResponse, ModelStreamInferResponse};
 use hippocamp_telemetry::access::AccessRecord;
-use hippocamp_types::{Error, InferResponse, Reply};
+use hippocamp_types::{Activity, Error, InferResponse, Reply, Trace};
 use std::{
     collections::VecDeque,
     future::Future,
@@ -86,6 +86,8 @@ pub(crate) struct AskedOnStream {
     pub(crate) asked: Asked,
     /// What the access log is told.
     pub(crate) record: Option<Arc<AccessRecord>>,
+    /// Of a request that is traced.
+    pub(crate) trace: Option<Trace>,
 }
 
 /// The responses of one call. `R` reads the requests, `F` starts them.
@@ -104,6 +106,8 @@ pub(crate) struct InferStream<R, F> {
     /// Errors end the call as its status (`triton_grpc_error: true`).
     errors_end: bool,
     ended: bool,
+    /// Whose response is being sent.
+    sending: Option<Trace>,
 }
 
 type Item = Result<ModelStreamInferResponse, Status>;
@@ -129,6 +133,7 @@ where
             cut: false,
             errors_end,
             ended: false,
+            sending: None,
         }
     }
 
@@ -170,7 +175,10 @@ where
                 let about = ModelInferResponse { id: asked.id, ..ModelInferResponse::default() };
                 self.failure(&error, about)
             }
-            response => self.response(response, &asked, true),
+            response => {
+                self.sends(&asked);
+                self.response(response, &asked, true)
+            }
         })
     }
 
@@ -189,7 +197,10 @@ where
                 };
                 let Reply { response, last } = reply;
                 let item = match response {
-                    Some(response) => self.response(response, &asked, last),
+                    Some(response) => {
+                        self.sends(&asked);
+                        self.response(response, &asked, last)
+                    }
                     None if last && asked.asked.empty_final_response => {
                         Ok(wrap(asked.message(true)))
                     }
@@ -203,6 +214,22 @@ where
             }
         }
         Poll::Pending
+    }
+
+    /// A response to a request is there, and about to be sent.
+    fn sends(&mut self, asked: &AskedOnStream) {
+        if let Some(trace) = &asked.trace {
+            trace.record_now(Activity::InferResponseComplete);
+            trace.record_now(Activity::GrpcSendStart);
+            self.sending = Some(trace.clone());
+        }
+    }
+
+    /// Whoever writes the responses has taken the last one.
+    fn sent(&mut self) {
+        if let Some(trace) = self.sending.take() {
+            trace.record_now(Activity::GrpcSendEnd);
+        }
     }
 
     fn response(
@@ -244,6 +271,7 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
+        this.sent();
         if this.ended {
             return Poll::Ready(None);
         }

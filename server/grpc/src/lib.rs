@@ -10,6 +10,7 @@ mod access_log;
 mod convert;
 mod describe;
 mod health;
+mod infer;
 mod infer_stream;
 mod listener;
 mod options;
@@ -19,6 +20,7 @@ mod services;
 mod settings;
 mod shared_memory;
 mod status;
+mod traced;
 mod version;
 
 pub use options::{GrpcOptions, Keepalive};

@@ -3,30 +3,26 @@
 use crate::{
     access,
     access_log::Journal,
-    convert::{self, Asked},
     describe,
-    infer_stream::{Answer, AskedOnStream, InferStream, Single},
-    settings, status, version,
+    infer::{Origin, infer, start},
+    infer_stream::{Answer, InferStream},
+    settings, status,
+    traced::{self, Began, Sending},
+    version,
 };
 use futures_util::stream::BoxStream;
-use hippocamp_core::{
-    ForwardedHeaders, InferenceServer, LoadOverrides, ModelVersion, REQUEST_ID, stream_reply,
-    unary_reply,
-};
+use hippocamp_core::{ForwardedHeaders, InferenceServer, LoadOverrides, REQUEST_ID};
 use hippocamp_proto::inference::{
     self as proto, ModelInferRequest, ModelInferResponse,
     grpc_inference_service_server::GrpcInferenceService,
     model_repository_parameter::ParameterChoice,
 };
 use hippocamp_shm::Regions;
-use hippocamp_telemetry::{access::AccessRecord, log::LogControl};
-use hippocamp_types::{Error, InferRequest, Responder, Timestamp};
+use hippocamp_telemetry::log::LogControl;
+use hippocamp_types::Error;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
-use tonic::{
-    Request, Response, Status, Streaming,
-    metadata::{KeyAndValueRef, MetadataMap, MetadataValue},
-};
+use tonic::{Request, Response, Status, Streaming, metadata::MetadataValue};
 
 /// Metadata by which a client asks for errors on streams as statuses.
 const ERRORS_AS_STATUS: &str = "triton_grpc_error";
@@ -52,121 +48,6 @@ fn answer<T>(result: Result<T, Error>) -> Answered<T> {
     }
 }
 
-/// A request that can be passed to the server.
-struct Decoded {
-    model_name: String,
-    version: Option<u64>,
-    request: InferRequest,
-    asked: Asked,
-}
-
-/// The model that `message` is for, with the version as the request names it.
-fn model_of(
-    server: &InferenceServer,
-    message: &ModelInferRequest,
-) -> Result<(Arc<ModelVersion>, Option<u64>), Error> {
-    let version = version::parse(&message.model_version)?;
-    Ok((server.model(&message.model_name, version)?, version))
-}
-
-fn decode(
-    message: ModelInferRequest,
-    (model, version): (&Arc<ModelVersion>, Option<u64>),
-    regions: &Regions,
-    received: Timestamp,
-    responder: Responder,
-) -> Result<Decoded, Error> {
-    let model_name = message.model_name.clone();
-    let (request, mut asked) =
-        convert::infer_request(message, &model.config, regions, received, responder)?;
-    if !asked.classes.is_empty() {
-        asked.model = Some(Arc::clone(model));
-    }
-    Ok(Decoded { model_name, version, request, asked })
-}
-
-/// What a request gets from the call beside its message.
-struct Origin<'a> {
-    regions: &'a Regions,
-    forwarded: &'a ForwardedHeaders,
-    metadata: &'a MetadataMap,
-    record: Option<Arc<AccessRecord>>,
-}
-
-impl Origin<'_> {
-    /// Metadata that are forwarded, and the account of the access log.
-    fn equip(&self, request: &mut InferRequest, model: &str) -> Result<(), Error> {
-        if let Some(record) = &self.record {
-            record.request(&request.id, model);
-            request.account = Some(Arc::clone(record) as _);
-        }
-        let text = self.metadata.iter().filter_map(|pair| match pair {
-            KeyAndValueRef::Ascii(name, value) => Some((name.as_str(), value.as_bytes())),
-            KeyAndValueRef::Binary(..) => None,
-        });
-        self.forwarded.add(&mut request.parameters, text)
-    }
-}
-
-async fn infer(
-    server: &InferenceServer,
-    origin: &Origin<'_>,
-    message: ModelInferRequest,
-) -> Result<ModelInferResponse, Error> {
-    let received = server.now();
-    let (model, version) = model_of(server, &message)?;
-    if model.config.decoupled {
-        return Err(Error::unsupported(
-            "ModelInfer RPC doesn't support models with decoupled transaction policy",
-        ));
-    }
-    let (responder, reply) = unary_reply();
-    let Decoded { model_name, version, mut request, asked } =
-        decode(message, (&model, version), origin.regions, received, responder)?;
-    drop(model);
-    origin.equip(&mut request, &model_name)?;
-    server.infer(&model_name, version, request);
-    convert::infer_response(reply.await?, &asked)
-}
-
-/// Starts a request of a stream.
-fn start(server: &InferenceServer, origin: &Origin<'_>, message: ModelInferRequest) -> Answer {
-    let refused = AskedOnStream {
-        id: message.id.clone(),
-        record: origin.record.clone(),
-        ..Default::default()
-    };
-    try_start(server, origin, message)
-        .unwrap_or_else(|error| Answer::One(Single::refused(refused, error)))
-}
-
-fn try_start(
-    server: &InferenceServer,
-    origin: &Origin<'_>,
-    message: ModelInferRequest,
-) -> Result<Answer, Error> {
-    let received = server.now();
-    let (model, version) = model_of(server, &message)?;
-    let (id, model_version) = (message.id.clone(), message.model_version.clone());
-    let infer = |responder| {
-        let Decoded { model_name, version, mut request, asked } =
-            decode(message, (&model, version), origin.regions, received, responder)?;
-        origin.equip(&mut request, &model_name)?;
-        server.infer(&model_name, version, request);
-        let record = origin.record.clone();
-        Ok::<_, Error>(AskedOnStream { id, model_name, model_version, asked, record })
-    };
-    Ok(if model.config.decoupled {
-        let (responder, replies) = stream_reply();
-        let asked = infer(responder)?;
-        Answer::Many { replies, asked }
-    } else {
-        let (responder, reply) = unary_reply();
-        let asked = infer(responder)?;
-        Answer::One(Single::awaited(reply, asked))
-    })
-}
-
 #[tonic::async_trait]
 impl GrpcInferenceService for InferenceService {
     async fn model_infer(
@@ -176,20 +57,35 @@ impl GrpcInferenceService for InferenceService {
         access::model(&request, &request.get_ref().model_name)?;
         let (metadata, extensions, message) = request.into_parts();
         let id = message.id.clone();
+        let caller = traced::caller(&metadata);
         let origin = Origin {
             regions: &self.regions,
             forwarded: &self.forwarded,
             metadata: &metadata,
             record: extensions.get().cloned(),
+            caller: caller.as_ref(),
+            began: extensions.get().map(|&Began(began)| began),
         };
-        let inferred = infer(&self.server, &origin, message).await;
-        answer(inferred).map_err(|mut status| {
-            // An id may be empty, or hold what metadata cannot.
-            if let Some(id) = MetadataValue::try_from(&id).ok().filter(|id| !id.is_empty()) {
-                status.metadata_mut().insert(REQUEST_ID, id);
+        let mut trace = None;
+        let mut answer = answer(infer(&self.server, &origin, message, &mut trace).await);
+        let metadata = match &mut answer {
+            Ok(response) => response.metadata_mut(),
+            Err(status) => {
+                // An id may be empty, or hold what metadata cannot.
+                if let Some(id) = MetadataValue::try_from(&id).ok().filter(|id| !id.is_empty()) {
+                    status.metadata_mut().insert(REQUEST_ID, id);
+                }
+                status.metadata_mut()
             }
-            status
-        })
+        };
+        traced::tell(metadata, trace.as_ref(), caller.as_ref());
+        match (&mut answer, trace) {
+            (_, None) => {}
+            (Ok(response), Some(trace)) => drop(response.extensions_mut().insert(Sending(trace))),
+            // A status is sent with its headers.
+            (Err(_), Some(trace)) => traced::refuse(&trace),
+        }
+        answer
     }
 
     type ModelStreamInferStream =
@@ -206,16 +102,28 @@ impl GrpcInferenceService for InferenceService {
         let grant = access::grant(&request);
         let (metadata, extensions, messages) = request.into_parts();
         let journal = extensions.get::<Journal>().cloned();
+        let caller = traced::caller(&metadata);
+        let told = caller.clone();
         let start = move |message: ModelInferRequest| match grant.model(&message.model_name) {
             Ok(()) => {
                 let record = journal.as_ref().map(Journal::begin);
-                let (regions, forwarded, metadata) = (&regions, &forwarded, &metadata);
-                start(&server, &Origin { regions, forwarded, metadata, record }, message)
+                let origin = Origin {
+                    regions: &regions,
+                    forwarded: &forwarded,
+                    metadata: &metadata,
+                    record,
+                    caller: caller.as_ref(),
+                    began: None,
+                };
+                start(&server, &origin, message)
             }
             Err(refusal) => Answer::Refused(access::status(&refusal)),
         };
         let draining = self.draining.clone().cancelled_owned();
-        Ok(Response::new(Box::pin(InferStream::new(messages, start, draining, errors_end))))
+        let stream = InferStream::new(messages, start, draining, errors_end);
+        let mut response: Response<Self::ModelStreamInferStream> = Response::new(Box::pin(stream));
+        traced::tell(response.metadata_mut(), None, told.as_ref());
+        Ok(response)
     }
 
     async fn server_live(
@@ -394,12 +302,13 @@ impl GrpcInferenceService for InferenceService {
     ) -> Answered<proto::TraceSettingResponse> {
         access::model(&request, &request.get_ref().model_name)?;
         let request = request.get_ref();
-        let model = request.model_name.as_str();
-        answer(if !model.is_empty() && !self.server.is_model_ready(model, None) {
-            Err(Error::invalid(format!("Request for unknown model : {model}")))
-        } else {
-            settings::trace(&request.settings)
-        })
+        let model = Some(request.model_name.as_str()).filter(|model| !model.is_empty());
+        let mut settings = self.server.trace_settings(model);
+        if settings.is_ok() && !request.settings.is_empty() {
+            settings = settings::trace_update(&request.settings)
+                .and_then(|update| self.server.update_trace_settings(model, &update));
+        }
+        answer(settings.map(|settings| settings::trace_shown(&settings)))
     }
 
     async fn log_settings(

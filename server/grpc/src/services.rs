@@ -7,6 +7,7 @@ use crate::{
     health::HealthService,
     options::{GrpcOptions, MAX_MESSAGE_BYTES},
     service::InferenceService,
+    traced::{self, Began},
 };
 use futures_util::future::{BoxFuture, ready};
 use hippocamp_access::Guard;
@@ -37,6 +38,7 @@ pub(crate) const HEALTH: &str = "/grpc.health.v1.Health/";
 pub struct Services {
     guard: Arc<Guard>,
     access_log: Option<AccessLog>,
+    server: Arc<InferenceServer>,
     inference: GrpcInferenceServiceServer<InferenceService>,
     health: HealthServer<HealthService>,
     reflection: Routes,
@@ -53,7 +55,8 @@ impl Services {
         let health = HealthService { server: Arc::clone(&server), draining: draining.clone() };
         let regions = Arc::clone(&options.regions);
         let (log, forwarded) = (options.log.clone(), options.forwarded.clone());
-        let inference = InferenceService { server, log, regions, draining, forwarded };
+        let inference =
+            InferenceService { server: Arc::clone(&server), log, regions, draining, forwarded };
         let mut inference = GrpcInferenceServiceServer::new(inference)
             .max_decoding_message_size(MAX_MESSAGE_BYTES)
             .max_encoding_message_size(MAX_MESSAGE_BYTES)
@@ -69,6 +72,7 @@ impl Services {
         Self {
             guard,
             access_log,
+            server,
             inference,
             health: HealthServer::new(health),
             reflection: reflection(),
@@ -115,13 +119,16 @@ impl Service<http::Request<Body>> for Services {
         }
         let path = request.uri().path();
         let answered = if path.starts_with(INFERENCE) {
+            if self.server.is_tracing() {
+                request.extensions_mut().insert(Began(self.server.now()));
+            }
             self.inference.call(request)
         } else if path.starts_with(HEALTH) {
             self.health.call(request)
         } else {
             Box::pin(self.reflection.call(request))
         };
-        Box::pin(async move { Ok(written(marked(answered.await?, given), record)) })
+        Box::pin(async move { Ok(traced::watch(written(marked(answered.await?, given), record))) })
     }
 }
 

@@ -7,36 +7,32 @@ use hippocamp_proto::inference::{
     trace_setting_request,
     trace_setting_response::SettingValue as TraceValue,
 };
-use hippocamp_telemetry::log::{LogControl, LogSettings, LogUpdate};
+use hippocamp_telemetry::{
+    TraceSettings, TraceUpdate,
+    log::{LogControl, LogSettings, LogUpdate},
+};
 use hippocamp_types::Error;
 use std::collections::BTreeMap;
 
-/// What Triton shows while tracing is off, which it always is here.
-const TRACE_OFF: [(&str, &str); 6] = [
-    ("trace_level", "OFF"),
-    ("trace_rate", "1000"),
-    ("trace_count", "-1"),
-    ("log_frequency", "0"),
-    ("trace_file", ""),
-    ("trace_mode", "triton"),
-];
-
-/// Answer to TraceSetting.
+/// The changes that a TraceSetting asks for: a setting without a value is cleared.
 ///
 /// # Errors
-/// If the request wants to change a setting.
-pub(crate) fn trace(
+/// If a value is none of its setting's.
+pub(crate) fn trace_update(
     changes: &BTreeMap<String, trace_setting_request::SettingValue>,
-) -> Result<TraceSettingResponse, Error> {
-    if let Some(setting) = changes.keys().next() {
-        return Err(Error::unsupported(format!(
-            "cannot change '{setting}': this server does not offer tracing"
-        )));
+) -> Result<TraceUpdate, Error> {
+    let mut update = TraceUpdate::default();
+    for (name, change) in changes {
+        update.set(name, &change.value)?;
     }
-    let settings = TRACE_OFF
-        .map(|(name, value)| (name.to_owned(), TraceValue { value: vec![value.to_owned()] }))
-        .into();
-    Ok(TraceSettingResponse { settings })
+    Ok(update)
+}
+
+/// Answer to TraceSetting.
+pub(crate) fn trace_shown(settings: &TraceSettings) -> TraceSettingResponse {
+    let settings = settings.shown().into_iter();
+    let settings = settings.map(|(name, value)| (name.to_owned(), TraceValue { value })).collect();
+    TraceSettingResponse { settings }
 }
 
 /// Answer to LogSettings: the settings after `changes`.
@@ -112,19 +108,30 @@ fn log_shown(settings: LogSettings) -> LogSettingsResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use hippocamp_telemetry::log::LogFormat;
-    use hippocamp_types::ErrorCode;
+    use hippocamp_telemetry::{Tracer, log::LogFormat};
+    use hippocamp_types::{ErrorCode, MonotonicClock};
+    use std::sync::Arc;
 
     #[test]
-    fn tracing_is_shown_and_not_changed() {
-        let shown = trace(&BTreeMap::new()).unwrap();
-        assert_eq!(shown.settings.len(), 6);
-        assert_eq!(shown.settings["trace_level"].value, ["OFF"]);
-        let change = BTreeMap::from([(
-            "trace_level".to_owned(),
-            trace_setting_request::SettingValue::default(),
-        )]);
-        assert_eq!(trace(&change).unwrap_err().code(), ErrorCode::Unsupported);
+    fn trace_settings_are_shown_and_changed() {
+        let tracer = Tracer::off(Arc::new(MonotonicClock));
+        let shown = trace_shown(&tracer.settings(None)).settings;
+        assert_eq!(shown.len(), 6);
+        assert_eq!(shown["trace_level"].value, ["OFF"]);
+        assert_eq!(shown["trace_file"].value, [""]);
+        let change = |name: &str, value: &[&str]| {
+            let value = value.iter().map(|value| (*value).to_owned()).collect();
+            let change = trace_setting_request::SettingValue { value };
+            trace_update(&BTreeMap::from([(name.to_owned(), change)]))
+        };
+        assert_eq!(change("trace_rate", &["x"]).unwrap_err().code(), ErrorCode::InvalidArgument);
+        assert_eq!(change("trace_file", &[]).unwrap_err().code(), ErrorCode::Unsupported);
+        tracer.update(None, &change("trace_rate", &["7"]).unwrap()).unwrap();
+        let rate =
+            |tracer: &Tracer| trace_shown(&tracer.settings(None)).settings["trace_rate"].clone();
+        assert_eq!(rate(&tracer).value, ["7"]);
+        tracer.update(None, &change("trace_rate", &[]).unwrap()).unwrap();
+        assert_eq!(rate(&tracer).value, ["1000"]);
     }
 
     #[test]

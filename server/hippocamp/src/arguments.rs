@@ -282,6 +282,34 @@ pub(crate) struct Arguments {
     /// Write a line of JSON for each call into this file, "-" for standard output [default: none]
     #[arg(long, value_name = "FILE", help_heading = "Logging")]
     pub access_log: Option<String>,
+    /// Which requests are traced: level=OFF|TIMESTAMPS|TENSORS, rate=N (one of so many), count=N (-1: no
+    /// limit), mode=triton|opentelemetry; and where to: triton,file=FILE, triton,log-frequency=N,
+    /// opentelemetry,url=URL, opentelemetry,resource=KEY=VALUE, opentelemetry,bsp_max_queue_size=N,
+    /// bsp_schedule_delay=MS, bsp_max_export_batch_size=N; may be given several times
+    #[arg(long, value_name = "[MODE,]KEY=VALUE", help_heading = "Tracing")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trace_config: Vec<String>,
+
+    /// Deprecated: --trace-config triton,file=FILE
+    #[arg(long, value_name = "FILE", help_heading = "Tracing")]
+    pub trace_file: Option<String>,
+
+    /// Deprecated: --trace-config level=LEVEL; may be given several times
+    #[arg(long, value_name = "LEVEL", help_heading = "Tracing")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trace_level: Vec<String>,
+
+    /// Deprecated: --trace-config rate=N
+    #[arg(long, value_name = "N", help_heading = "Tracing")]
+    pub trace_rate: Option<String>,
+
+    /// Deprecated: --trace-config count=N
+    #[arg(long, value_name = "N", allow_hyphen_values = true, help_heading = "Tracing")]
+    pub trace_count: Option<String>,
+
+    /// Deprecated: --trace-config triton,log-frequency=N
+    #[arg(long, value_name = "N", help_heading = "Tracing")]
+    pub trace_log_frequency: Option<String>,
 }
 
 /// `--model-control-mode`.

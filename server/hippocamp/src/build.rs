@@ -4,13 +4,17 @@ use crate::settings::Settings;
 use hippocamp_backend::backend;
 use hippocamp_backend_host::{BackendHost, HostOptions};
 use hippocamp_core::InferenceServer;
-use hippocamp_telemetry::Metrics;
+use hippocamp_telemetry::{Metrics, Tracer};
 use hippocamp_types::MonotonicClock;
 use std::sync::Arc;
 
 /// A server that has loaded nothing yet.
-pub(crate) fn server(settings: &Settings) -> Arc<InferenceServer> {
+///
+/// # Errors
+/// If requests cannot be traced as asked.
+pub(crate) fn server(settings: &Settings) -> anyhow::Result<Arc<InferenceServer>> {
     let clock = Arc::new(MonotonicClock);
+    let tracer = Tracer::new(settings.trace.clone(), clock.clone()).map_err(anyhow::Error::msg)?;
     let host = BackendHost::new(HostOptions {
         backend_directory: settings.backend_directory.clone(),
         backend_config: settings.backend_config.clone(),
@@ -26,10 +30,11 @@ pub(crate) fn server(settings: &Settings) -> Arc<InferenceServer> {
         aliases: vec![("onnxruntime".to_owned(), "tract".to_owned())],
         clock: clock.clone(),
     });
-    Arc::new(InferenceServer::new(
+    Ok(Arc::new(InferenceServer::new(
         settings.server.clone(),
         host,
         Arc::new(Metrics::new(settings.metrics_options.clone())),
         clock,
-    ))
+        Arc::new(tracer),
+    )))
 }

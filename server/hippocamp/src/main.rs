@@ -15,6 +15,7 @@ mod new_backend;
 mod reloaded;
 mod serve;
 mod settings;
+mod trace_flags;
 
 // The functions of the backend C API are exported from this executable; nothing else names the crate.
 use hippocamp_backend_host as _;

@@ -43,7 +43,7 @@ async fn serve(settings: Settings) -> anyhow::Result<()> {
     let access_log = settings.access_log.as_deref().map(AccessLog::open).transpose();
     let access_log = access_log.context("--access-log: cannot open it")?;
     let (stop, stopping) = watch::channel(false);
-    let server = build::server(&settings);
+    let server = build::server(&settings)?;
     let regions = Arc::new(Regions::new(settings.allow_client_shm));
     let mut endpoints = JoinSet::new();
     let mut reloaded = Reloaded::new(settings.access.keys.clone());

@@ -5,12 +5,13 @@ use crate::{
     arguments::{Arguments, ControlMode},
     flag,
     listening::Listening,
+    trace_flags::{self, TraceFlags},
 };
 use anyhow::{Context as _, bail, ensure};
 use hippocamp_core::{ModelControl, RepositoryOptions, ServerOptions};
 use hippocamp_grpc::Keepalive;
 use hippocamp_telemetry::{
-    MetricsOptions,
+    MetricsOptions, TraceOptions,
     log::{LogFormat, LogSettings},
 };
 use std::{
@@ -48,6 +49,7 @@ pub(crate) struct Settings {
     pub(crate) grpc_compress_responses: bool,
     pub(crate) metrics_options: MetricsOptions,
     pub(crate) log: LogSettings,
+    pub(crate) trace: TraceOptions,
 }
 
 impl Settings {
@@ -132,6 +134,14 @@ impl Settings {
                     ..MetricsOptions::default()
                 },
             )?,
+            trace: trace_flags::options(&TraceFlags {
+                config: &given.trace_config,
+                file: given.trace_file.as_deref(),
+                levels: &given.trace_level,
+                rate: given.trace_rate.as_deref(),
+                count: given.trace_count.as_deref(),
+                log_frequency: given.trace_log_frequency.as_deref(),
+            })?,
             log: LogSettings {
                 file: given.log_file.unwrap_or_default(),
                 info: given.log_info.unwrap_or(true),

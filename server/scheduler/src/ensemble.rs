@@ -12,7 +12,7 @@ pub use validate::validate_ensemble;
 use graph::Graph;
 use hippocamp_config::{ModelConfig, Scheduling};
 use hippocamp_telemetry::ModelStatistics;
-use hippocamp_types::{Clock, Error, InferRequest, Rejected, Scheduler};
+use hippocamp_types::{Activity, Clock, Error, InferRequest, Rejected, Scheduler, TensorActivity};
 use run::{Event, Job, Run};
 use std::{
     fmt,
@@ -66,6 +66,10 @@ impl EnsembleScheduler {
 impl Scheduler for EnsembleScheduler {
     fn enqueue(&self, mut request: InferRequest) -> Result<(), Rejected> {
         request.queued = self.ensemble.clock.now();
+        if let Some(trace) = &request.trace {
+            trace.record(Activity::QueueStart, request.queued);
+            trace.tensors(TensorActivity::QueueInput, &request.inputs);
+        }
         let Some(steps) = request.steps.take() else {
             let error = Error::internal("a request to an ensemble came without a way to its steps");
             return Err(Rejected::new(request, error));

@@ -9,7 +9,9 @@ use crate::{
     queue::{Next, Queue},
 };
 use hippocamp_telemetry::ModelStatistics;
-use hippocamp_types::{Clock, InferRequest, ModelInstance, Rejected, Timestamp};
+use hippocamp_types::{
+    Activity, Clock, InferRequest, ModelInstance, Rejected, TensorActivity, Timestamp,
+};
 use std::{
     any::Any,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -53,6 +55,10 @@ impl Instances {
     pub(crate) fn enqueue(&self, mut request: InferRequest) -> Result<(), Rejected> {
         let now = self.clock.now();
         request.queued = now;
+        if let Some(trace) = &request.trace {
+            trace.record(Activity::QueueStart, now);
+            trace.tensors(TensorActivity::QueueInput, &request.inputs);
+        }
         let mut state = self.lock();
         let queued = state.queue.push(request)?;
         if let Some(order) = &self.order {

@@ -25,8 +25,11 @@ unsafe extern "C" fn TRITONBACKEND_ModelInstanceReportStatistics(
     guard(|| {
         let instance = instance.get()?;
         request.get()?.with(|request| {
+            let times = times(exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns);
+            if let Some(trace) = &request.trace {
+                trace.computed(&times);
+            }
             if success {
-                let times = times(exec_start_ns, compute_start_ns, compute_end_ns, exec_end_ns);
                 instance.report_success(request, times);
             }
             Ok(())

@@ -236,13 +236,17 @@ unsafe extern "C" fn TRITONBACKEND_RequestRelease(
     })
 }
 
-/// Requests are not traced.
+/// Null for a request that is not traced; the trace stays the request's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONBACKEND_RequestTrace(
     request: Arg<RequestObject>,
     trace: Out<*mut TRITONSERVER_InferenceTrace>,
 ) -> *mut TRITONSERVER_Error {
-    guard(|| request.get()?.with(|_live| trace.set(ptr::null_mut())))
+    guard(|| {
+        request.get()?.with(|request| {
+            trace.set(request.trace.as_ref().map_or(ptr::null_mut(), |trace| trace.as_raw()))
+        })
+    })
 }
 
 fn length<T>(slice: &[T]) -> u32 {

@@ -6,10 +6,10 @@ use crate::{
     inference_request::InferenceRequestObject,
     message::{NamedValue, ParameterObject},
     server::ServerObject,
+    trace::TraceObject,
 };
 use hippocamp_backend_abi::{
-    TRITONSERVER_Error, TRITONSERVER_InferenceTrace, TRITONSERVER_Parameter, TXN_DECOUPLED,
-    TXN_ONE_TO_ONE,
+    TRITONSERVER_Error, TRITONSERVER_Parameter, TXN_DECOUPLED, TXN_ONE_TO_ONE,
 };
 use hippocamp_types::Error;
 use std::{ffi::c_void, ptr};
@@ -17,22 +17,23 @@ use std::{ffi::c_void, ptr};
 /// Bound of the files of one load.
 const MAX_PARAMETERS: u64 = 10_000;
 
+/// The trace is the server's in any case; it may be null.
 /// On success the request is the server's until its release callback is called, which may be before
 /// this returns; every outcome, refusals too, comes as a response. On error it stays the caller's.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn TRITONSERVER_ServerInferAsync(
     server: Arg<ServerObject>,
     inference_request: Arg<InferenceRequestObject>,
-    trace: *mut TRITONSERVER_InferenceTrace,
+    trace: Arg<TraceObject>,
 ) -> *mut TRITONSERVER_Error {
     guard(|| {
+        // The server's from here on, whatever happens.
+        let trace = if trace.is_null() { None } else { Some(TraceObject::take(trace)?) };
         let host = server.get()?.host()?;
-        if !trace.is_null() {
-            return Err(Error::unsupported("requests are not traced: the trace must be nullptr"));
-        }
         let handle = inference_request.handle()?;
         let (model, version) = (handle.model.clone(), handle.version);
-        let request = InferenceRequestObject::submit(handle, host.now())?;
+        let mut request = InferenceRequestObject::submit(handle, host.now())?;
+        request.trace = trace.and_then(|trace| trace.give());
         // From here on the request's object may be gone.
         host.infer(&model, version, request);
         Ok(())

@@ -1,4 +1,4 @@
-//! Model control by backends, traces, and the handle of the server itself.
+//! Model control by backends, and the handle of the server itself.
 
 use super::{
     CONFIG, REGISTRY,
@@ -157,22 +157,4 @@ fn a_backend_reaches_the_server_that_is_attached_to_its_host() {
     drop(host.load_model(spec(CONFIG)).unwrap());
     let ready = READY.lock().unwrap();
     assert!(ready[0].is_err() && ready[1] == Ok(true), "{ready:?}");
-}
-
-#[test]
-fn there_are_no_traces() {
-    let (mut context, mut child) = (ptr::dangling(), ptr::dangling_mut());
-    let trace = ptr::null_mut();
-    let texts = [
-        // SAFETY: there is no trace; a place for the result.
-        result(unsafe { TRITONSERVER_InferenceTraceContext(trace, &raw mut context) }),
-        // SAFETY: as above.
-        result(unsafe { TRITONSERVER_InferenceTraceSpawnChildTrace(trace, &raw mut child) }),
-        // SAFETY: there is no trace; a C string.
-        result(unsafe { TRITONSERVER_InferenceTraceReportActivity(trace, 1, c"x".as_ptr()) }),
-    ];
-    for text in texts.map(Result::unwrap_err) {
-        assert!(text.starts_with("this server does not trace requests"), "{text}");
-    }
-    assert!(context.is_null() && child.is_null());
 }

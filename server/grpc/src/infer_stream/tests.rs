@@ -33,6 +33,7 @@ fn call(errors_end: bool) -> Call {
                 ..Asked::default()
             },
             record: None,
+            trace: None,
         };
         let (responder, answer) = match message.model_name.as_str() {
             "refused" => {

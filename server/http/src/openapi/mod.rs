@@ -62,7 +62,7 @@ const TAGS: [(&str, &str); 10] = [
     ("Statistics", "What models have done."),
     ("Model repository", "Load and unload models while the server runs."),
     ("Logging", "The server's log."),
-    ("Trace", "Not available yet; the settings tell so."),
+    ("Trace", "Which requests are traced."),
     ("Shared memory", "Tensors in memory that client and server share."),
     ("Documentation", "This document."),
 ];

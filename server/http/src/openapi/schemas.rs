@@ -463,10 +463,20 @@ struct TraceSetting {
     trace_count: Option<String>,
     /// Requests per file; 0 for one file.
     log_frequency: Option<String>,
-    /// Where to. Cannot be changed.
+    /// Where to, in mode `triton`. Cannot be changed.
     trace_file: Option<String>,
-    /// `triton`.
+    /// `triton` or `opentelemetry`. Cannot be changed.
     trace_mode: Option<String>,
+    /// The collector, in mode `opentelemetry`; as the others below.
+    url: Option<String>,
+    /// Attributes of the server, `key=value`, separated by commas.
+    resource: Option<String>,
+    /// Spans that may wait.
+    bsp_max_queue_size: Option<String>,
+    /// Milliseconds that a span waits at most.
+    bsp_schedule_delay: Option<String>,
+    /// Spans in one message.
+    bsp_max_export_batch_size: Option<String>,
 }
 
 /// Models by name and version.

@@ -1,6 +1,6 @@
 //! The generate extension: a flat JSON object in; one out, or a stream of them as server-sent events.
 
-use super::{Call, Route, json};
+use super::{Call, Route, json, traced::Traced};
 use crate::{
     body::offload,
     codec::{
@@ -14,7 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use hippocamp_core::{ReplyStream, stream_reply};
 use hippocamp_telemetry::access::AccessRecord;
-use hippocamp_types::{Error, InferResponse};
+use hippocamp_types::{Activity, Error, InferResponse, Trace};
 use http::{HeaderValue, Method, header};
 use http_body::Frame;
 use std::{
@@ -70,7 +70,13 @@ pub(super) const ROUTES: &[Route] = &[
 ];
 
 async fn generate(call: Call) -> Result<Response, HttpError> {
-    let mut responses = start(call).await?;
+    let mut traced = Traced::new(&call);
+    let answer = answer_once(call, &mut traced).await;
+    traced.end(answer)
+}
+
+async fn answer_once(call: Call, traced: &mut Traced) -> Result<Response, HttpError> {
+    let mut responses = start(call, traced).await?;
     let Some(response) = responses.next().await? else {
         return Err(not_one_response());
     };
@@ -82,8 +88,14 @@ async fn generate(call: Call) -> Result<Response, HttpError> {
 }
 
 async fn generate_stream(call: Call) -> Result<Response, HttpError> {
+    let mut traced = Traced::new(&call);
+    let answer = answer_with_events(call, &mut traced).await;
+    traced.end(answer)
+}
+
+async fn answer_with_events(call: Call, traced: &mut Traced) -> Result<Response, HttpError> {
     let record = call.record.clone();
-    let mut responses = start(call).await?;
+    let mut responses = start(call, traced).await?;
     // The first response decides the status; an error before it is no stream.
     let first = match responses.next().await? {
         Some(response) => Some(event(&encode_generate(&response)?)),
@@ -97,11 +109,13 @@ async fn generate_stream(call: Call) -> Result<Response, HttpError> {
     Ok(response)
 }
 
-async fn start(mut call: Call) -> Result<Responses, HttpError> {
+async fn start(mut call: Call, traced: &mut Traced) -> Result<Responses, HttpError> {
     let version = call.version()?;
     let model = call.front.server.model(call.name(), version)?;
+    traced.sample(&call);
     let body = call.read_body().await?;
     let received = call.front.server.now();
+    traced.received(received);
     let max_input_size = call.front.options.max_input_size;
     let size = body.len();
     let work = move || {
@@ -112,13 +126,15 @@ async fn start(mut call: Call) -> Result<Responses, HttpError> {
     let (responder, replies) = stream_reply();
     let (mut request, _all_outputs) = request.into_request(received, responder);
     call.equip(&mut request, call.name())?;
+    request.trace = traced.of_request();
     call.front.server.infer(call.name(), version, request);
-    Ok(Responses { replies, ended: false })
+    Ok(Responses { replies, trace: traced.trace(), ended: false })
 }
 
 /// The responses of a request. The last reply ends them, whoever may still hold the responder.
 struct Responses {
     replies: ReplyStream,
+    trace: Option<Trace>,
     ended: bool,
 }
 
@@ -139,6 +155,9 @@ impl Responses {
             self.ended = reply.last;
             // Some replies only tell the end.
             if let Some(response) = reply.response {
+                if let Some(trace) = &self.trace {
+                    trace.record_now(Activity::InferResponseComplete);
+                }
                 return Poll::Ready(Some(response));
             }
         }
@@ -215,8 +234,11 @@ mod tests {
         responder.send(Err(Error::invalid("no")), false).unwrap();
         responder.finish().unwrap();
         let first = Some(event(b"{}"));
-        let mut events =
-            Events { first, responses: Responses { replies, ended: false }, record: None };
+        let mut events = Events {
+            first,
+            responses: Responses { replies, trace: None, ended: false },
+            record: None,
+        };
         let mut seen = Vec::new();
         let mut context = Context::from_waker(std::task::Waker::noop());
         while let Poll::Ready(Some(frame)) = Pin::new(&mut events).poll_frame(&mut context) {
@@ -237,8 +259,11 @@ mod tests {
     #[test]
     fn dropping_the_stream_cancels_the_request() {
         let (responder, replies) = stream_reply();
-        let events =
-            Events { first: None, responses: Responses { replies, ended: false }, record: None };
+        let events = Events {
+            first: None,
+            responses: Responses { replies, trace: None, ended: false },
+            record: None,
+        };
         assert!(!responder.is_cancelled());
         drop(events);
         assert!(responder.is_cancelled());

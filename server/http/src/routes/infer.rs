@@ -1,6 +1,6 @@
 //! Inference: one request, one response.
 
-use super::{Call, Route, json};
+use super::{Call, Route, json, traced::Traced};
 use crate::{
     body::{Encoding, compress, frames, offload},
     codec::{
@@ -45,7 +45,13 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
-async fn infer(mut call: Call) -> Result<Response, HttpError> {
+async fn infer(call: Call) -> Result<Response, HttpError> {
+    let mut traced = Traced::new(&call);
+    let answer = answer(call, &mut traced).await;
+    traced.end(answer)
+}
+
+async fn answer(mut call: Call, traced: &mut Traced) -> Result<Response, HttpError> {
     let version = call.version()?;
     let model = call.front.server.model(call.name(), version)?;
     if model.config.decoupled {
@@ -54,8 +60,10 @@ async fn infer(mut call: Call) -> Result<Response, HttpError> {
         )
         .into());
     }
+    traced.sample(&call);
     let body = call.read_body().await?;
     let received = call.front.server.now();
+    traced.received(received);
     let header_length = header_length(&call.parts.headers, body.len())?;
     let request = decode(body, header_length, &model, call.front.options.max_input_size).await?;
 
@@ -66,8 +74,10 @@ async fn infer(mut call: Call) -> Result<Response, HttpError> {
     let id = request.id.clone();
     let failed = |error| HttpError::of_request(id.clone(), error);
     call.equip(&mut request, call.name()).map_err(failed)?;
+    request.trace = traced.of_request();
     call.front.server.infer(call.name(), version, request);
     let response = reply.await.map_err(failed)?;
+    traced.responded();
 
     let encoding = Encoding::accepted(&call.parts.headers);
     let size = response.outputs.iter().map(|output| output.data.len()).sum();

@@ -16,6 +16,7 @@ mod rerank;
 mod shared_memory;
 mod statistics;
 mod trace;
+mod traced;
 
 use crate::{Front, access_log, body, error::HttpError, openapi::Docs, request_id};
 use axum::{body::Body, extract::Request, response::Response};

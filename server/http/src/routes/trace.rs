@@ -1,4 +1,4 @@
-//! The trace extension. Requests are not traced yet: the settings can be read, and tell so.
+//! The trace extension: which requests are traced, of the server or of one model.
 
 use super::{Call, Route, json};
 use crate::{
@@ -6,6 +6,7 @@ use crate::{
     openapi::{Body, Docs},
 };
 use axum::response::Response;
+use hippocamp_telemetry::{TraceSettings, TraceUpdate};
 use hippocamp_types::Error;
 use http::Method;
 use serde_json::{Map, Value};
@@ -20,8 +21,8 @@ const GET: Docs = Docs {
 };
 const POST: Docs = Docs {
     tag: "Trace",
-    summary: "Change trace settings: not supported yet",
-    description: "The settings are checked, and refused with 501 if they ask for a change. Statistics and metrics are always on.",
+    summary: "Change trace settings",
+    description: "Settings that are left out stay as they are; `null` takes back what was set, so that a model follows the server, and the server the way it was started. The file and the mode stay as the server was started; without a file (`--trace-config triton,file=FILE`) or mode opentelemetry nothing can be traced. The answer has all settings.",
     request: Body::OptionalJson("TraceSetting"),
     response: Body::Json("TraceSetting"),
     errors: &[400, 501],
@@ -54,75 +55,55 @@ pub(super) const ROUTES: &[Route] = &[
     },
 ];
 
+/// The model of the path, if it names one.
+fn model(call: &Call) -> Option<&str> {
+    Some(call.name()).filter(|name| !name.is_empty())
+}
+
 fn setting(call: &Call) -> Result<Response, HttpError> {
-    if !call.name().is_empty() && !call.front.server.is_model_ready(call.name(), None) {
-        return Err(Error::invalid(format!("Request for unknown model : {}", call.name())).into());
-    }
-    Ok(json(
-        r#"{"trace_level":["OFF"],"trace_rate":"1000","trace_count":"-1","log_frequency":"0","trace_file":"","trace_mode":"triton"}"#,
-    ))
+    Ok(shown(&call.front.server.trace_settings(model(call))?))
 }
 
 async fn update(mut call: Call) -> Result<Response, HttpError> {
-    let current = setting(&call)?;
-    check(&call.read_object().await?)?;
-    Ok(current)
+    call.front.server.trace_settings(model(&call))?;
+    let update = read(&call.read_object().await?)?;
+    Ok(shown(&call.front.server.update_trace_settings(model(&call), &update)?))
 }
 
-/// Refuses settings that are malformed, and those that would change something.
-fn check(settings: &Map<String, Value>) -> Result<(), Error> {
-    if settings.contains_key("trace_file") {
-        return Err(Error::unsupported(
-            "trace file location can not be updated through network protocol",
-        ));
-    }
-    let mut changes = false;
-    if let Some(level) = settings.get("trace_level").filter(|level| !level.is_null()) {
-        let Value::Array(levels) = level else {
-            return Err(Error::invalid(format!(
-                "Unable to parse 'trace_level': attempt to access JSON non-array as array, got {level}"
-            )));
+fn shown(settings: &TraceSettings) -> Response {
+    let settings = settings.shown().into_iter().map(|(name, mut values)| {
+        let value = match name {
+            "trace_level" => Value::from(values),
+            _ => Value::from(values.pop().unwrap_or_default()),
         };
-        for level in levels {
-            match level.as_str() {
-                Some("OFF") if levels.len() == 1 => {}
-                Some("OFF") => {
-                    return Err(Error::invalid("Expect only one trace level 'OFF' is specified"));
-                }
-                Some("TIMESTAMPS" | "TENSORS") => changes = true,
-                _ => {
-                    return Err(Error::invalid(format!(
-                        "Unable to parse 'trace_level': expected OFF, TIMESTAMPS or TENSORS, got {level}"
-                    )));
-                }
-            }
-        }
-    }
-    for (name, minimum, maximum, current) in [
-        ("trace_rate", 0, i64::from(u32::MAX), 1000),
-        ("trace_count", -1, i64::from(i32::MAX), -1),
-        ("log_frequency", 0, i64::from(u32::MAX), 0),
-    ] {
-        let Some(value) = settings.get(name).filter(|value| !value.is_null()) else {
-            continue;
-        };
-        // Strings, as Triton's clients send them; numbers would do no harm.
-        let number = value.as_str().map_or_else(|| value.as_i64(), |text| text.parse().ok());
-        match number {
-            Some(number) if (minimum..=maximum).contains(&number) => changes |= number != current,
-            _ => {
+        (name.to_owned(), value)
+    });
+    json(Value::Object(settings.collect()).to_string())
+}
+
+/// The changes that `settings` ask for.
+fn read(settings: &Map<String, Value>) -> Result<TraceUpdate, Error> {
+    let mut update = TraceUpdate::default();
+    for (name, value) in settings {
+        let values = match (name.as_str(), value) {
+            (_, Value::Null) => Vec::new(),
+            ("trace_level", Value::Array(levels)) if levels.is_empty() => continue,
+            ("trace_level", Value::Array(levels)) => levels.iter().map(text).collect(),
+            ("trace_level", other) => {
                 return Err(Error::invalid(format!(
-                    "Unable to parse '{name}': expected a number from {minimum} to {maximum}, got {value}"
+                    "Unable to parse 'trace_level': attempt to access JSON non-array as array, got {other}"
                 )));
             }
-        }
+            (_, value) => vec![text(value)],
+        };
+        update.set(name, &values)?;
     }
-    if changes {
-        return Err(Error::unsupported(
-            "requests are not traced by this server: leave trace_level at [\"OFF\"], and use the statistics extension or the metrics endpoint",
-        ));
-    }
-    Ok(())
+    Ok(update)
+}
+
+/// Strings, as Triton's clients send them; numbers do no harm.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -132,30 +113,30 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn settings_are_checked_before_they_are_refused() {
+    fn settings_are_checked() {
         let code =
-            |settings: Value| check(settings.as_object().unwrap()).err().map(|error| error.code());
-        assert_eq!(code(json!({})), None);
-        assert_eq!(code(json!({"trace_level": null, "trace_rate": "1000", "unknown": 1})), None);
-        assert_eq!(code(json!({"trace_level": ["OFF"]})), None);
-        for settings in [
+            |settings: Value| read(settings.as_object().unwrap()).err().map(|error| error.code());
+        for fine in [
+            json!({}),
+            json!({"trace_level": null, "trace_rate": "1000", "unknown": 1}),
+            json!({"trace_level": ["OFF"]}),
+            json!({"trace_level": []}),
+            json!({"trace_rate": 1, "trace_count": -1, "log_frequency": null}),
+            json!({"trace_level": ["TIMESTAMPS", "TENSORS"]}),
+        ] {
+            assert_eq!(code(fine.clone()), None, "{fine}");
+        }
+        for wrong in [
             json!({"trace_level": "x"}),
             json!({"trace_level": [1]}),
             json!({"trace_level": ["OFF", "TENSORS"]}),
             json!({"trace_rate": "x"}),
             json!({"trace_rate": {}}),
+            json!({"trace_rate": 1.5}),
             json!({"trace_count": "-2"}),
-            json!({"log_frequency": "4294967296"}),
         ] {
-            assert_eq!(code(settings.clone()), Some(ErrorCode::InvalidArgument), "{settings}");
+            assert_eq!(code(wrong.clone()), Some(ErrorCode::InvalidArgument), "{wrong}");
         }
-        for settings in [
-            json!({"trace_level": ["TIMESTAMPS"]}),
-            json!({"trace_rate": "1"}),
-            json!({"trace_count": 5}),
-            json!({"trace_file": "x"}),
-        ] {
-            assert_eq!(code(settings.clone()), Some(ErrorCode::Unsupported), "{settings}");
-        }
+        assert_eq!(code(json!({"trace_file": "x"})), Some(ErrorCode::Unsupported));
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use hippocamp_types::{
     CorrelationId, Error, Infer, InferRequest, InferResponse, Parameter, Parameters, Reply,
-    Responder, ResponseSink, Tensor,
+    RequestTrace, Responder, ResponseSink, Tensor, TensorActivity,
 };
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
@@ -261,6 +261,7 @@ impl Run {
             priority: self.request.priority,
             timeout: self.request.timeout,
             account: self.request.account.clone(),
+            trace: self.request.trace.as_ref().map(RequestTrace::step),
             ..InferRequest::new(self.ensemble.clock.now(), responder)
         };
         self.steps.infer(&step.model, step.version, request);
@@ -277,6 +278,9 @@ impl Run {
             parameters: if from_steps { sequence_parameters(request) } else { Parameters::new() },
             outputs,
         };
+        if let Some(trace) = &request.trace {
+            trace.tensors(TensorActivity::BackendOutput, &response.outputs);
+        }
         let now = ensemble.clock.now();
         ensemble.statistics.record_ensemble(request.batch_size, request.received, now);
         // The place is free before the client can know: its next request must find it.
