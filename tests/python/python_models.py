@@ -97,6 +97,7 @@ class TritonPythonModel:
                 request_id="from calls",
                 requested_output_names=["OUTPUT1", "OUTPUT0"],
                 inputs=request.inputs(),
+                trace=request.trace(),
             )
             answer = asked.exec()
             if answer.has_error():

@@ -3,6 +3,7 @@ metrics, model control, and what goes wrong. `hippocamp backend install python` 
 benches/triton has with numpy 1; no environment variable is set for it."""
 
 import concurrent.futures
+import json
 import os
 import pathlib
 import queue
@@ -180,6 +181,31 @@ def test_a_model_calls_an_onnx_model(server, module):
     with pytest.raises(InferenceServerException, match="upper said: .*unexpected inference"):
         asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE), parameters={"model": "upper"})
     check(asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
+
+
+def test_calls_are_traced_below_their_model(backend, tmp_path):
+    """`trace=request.trace()` makes the trace of the model that is called a child."""
+    python_models.write(tmp_path / "models")
+    trace = tmp_path / "trace.json"
+    flags = [f"--trace-config={setting}" for setting in ("level=TIMESTAMPS", "rate=1", f"triton,file={trace}")]
+    loaded = ("--model-control-mode=explicit", "--load-model=calls", "--load-model=simple")
+    running = start(backend, tmp_path / "models", *loaded, *flags)
+    try:
+        asked = client(tritonclient.http, running)
+        sums = inputs_for(tritonclient.http, SUM_AND_DIFFERENCE)
+        check(asked.infer("calls", sums, request_id="asked"), SUM_AND_DIFFERENCE_OUTPUTS)
+    finally:
+        status = running.stop()
+    assert status == 0, f"unclean end; its log:\n{running.log()}"
+    entries = json.loads(trace.read_text())
+    models = [(e["id"], e["model_name"], e["request_id"], e.get("parent_id")) for e in entries if "model_name" in e]
+    assert models == [(1, "calls", "asked", None), (2, "simple", "from calls", 1)]
+    times = {1: {}, 2: {}}
+    for entry in entries:
+        for point in entry.get("timestamps", []):
+            times[entry["id"]][point["name"]] = point["ns"]
+    caller, called = times[1], times[2]
+    assert caller["COMPUTE_START"] <= called["REQUEST_START"] <= called["COMPUTE_END"] <= caller["REQUEST_END"]
 
 
 def test_a_model_calls_a_decoupled_model(server, module):
