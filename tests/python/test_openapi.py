@@ -1,7 +1,6 @@
 """schemathesis: generated requests for every route of the OpenAPI documents; each answer has to be one that they tell.
 
-Of the server's own document, of one model's, and of the Open Inference Protocol's. The number of requests is bounded and the same in
-every run.
+Of the server's own document, of one model's, and of the Open Inference Protocol's. The number of requests is bounded.
 """
 
 import collections
