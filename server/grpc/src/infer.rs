@@ -100,6 +100,7 @@ pub(crate) async fn infer(
         decode(message, (&model, version), origin.regions, received, responder)?;
     drop(model);
     origin.equip(&mut request, &model_name)?;
+    request.trace = trace.clone().map(RequestTrace::new);
     server.infer(&model_name, version, request);
     let response = reply.await?;
     if let Some(trace) = trace {

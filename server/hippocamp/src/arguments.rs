@@ -282,6 +282,7 @@ pub(crate) struct Arguments {
     /// Write a line of JSON for each call into this file, "-" for standard output [default: none]
     #[arg(long, value_name = "FILE", help_heading = "Logging")]
     pub access_log: Option<String>,
+
     /// Which requests are traced: level=OFF|TIMESTAMPS|TENSORS, rate=N (one of so many), count=N (-1: no
     /// limit), mode=triton|opentelemetry; and where to: triton,file=FILE, triton,log-frequency=N,
     /// opentelemetry,url=URL, opentelemetry,resource=KEY=VALUE, opentelemetry,bsp_max_queue_size=N,

@@ -7,6 +7,10 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 const HEADER: HeaderName = HeaderName::from_static(REQUEST_ID);
 
+/// Extension of an answer that was an error before it became one, with the id that is known of it.
+#[derive(Clone, Debug)]
+pub(crate) struct Failed(pub(crate) Option<String>);
+
 /// The header that the client sent.
 pub(crate) fn given(headers: &HeaderMap) -> Option<HeaderValue> {
     headers.get(HEADER).cloned()

@@ -203,6 +203,16 @@ async fn callers_are_continued() {
     let state = ("tracestate", "vendor=1,other@x=2");
     let first = answered(&server, &[("traceparent", CALLER), state], BODY).await;
     let refused = answered(&server, &[("traceparent", CALLER)], "{}").await;
+    // Every refusal has an id, also one that tells a trace context.
+    for headers in [
+        vec![("traceparent", NOT_SAMPLED), ("x-request-id", "given")],
+        vec![("traceparent", NOT_SAMPLED)],
+    ] {
+        let path = "/v2/models/text/infer";
+        let answer = send(server.http(), Method::POST, path, &headers, "{}").await;
+        let id = answer.header("x-request-id").unwrap_or_else(|| panic!("{answer:?}"));
+        assert!(headers.len() == 1 || id == "given", "{answer:?}");
+    }
     let unsampled = answered(&server, &[("traceparent", NOT_SAMPLED)], BODY).await;
     let malformed = answered(&server, &[("traceparent", "00-1-2-01")], BODY).await;
     let without = answered(&server, &[], BODY).await;

@@ -172,13 +172,15 @@ pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
         Ok((handler, call)) => handler(call).await,
         Err(error) => Err(error),
     };
-    let failed = answer.is_err();
-    let (mut response, known) = match answer {
-        Ok(response) => (response, None),
+    let (mut response, known, failed) = match answer {
+        Ok(mut response) => match response.extensions_mut().remove::<request_id::Failed>() {
+            Some(request_id::Failed(known)) => (response, known, true),
+            None => (response, None, false),
+        },
         Err(error) => {
             tracing::debug!(%method, path = uri.path(), %error, "request failed");
             let known = error.request_id().map(str::to_owned);
-            (error.into_response(), known)
+            (error.into_response(), known, true)
         }
     };
     request_id::mark(&mut response, known.as_deref(), given, failed);

@@ -2,7 +2,7 @@
 //! when they were received and sent.
 
 use super::Call;
-use crate::error::HttpError;
+use crate::{error::HttpError, request_id::Failed};
 use axum::{
     body::{Body, HttpBody},
     response::Response,
@@ -83,7 +83,10 @@ impl Traced {
         }
         let mut response = answer.unwrap_or_else(|error| {
             tracing::debug!(%error, "request failed");
-            error.into_response()
+            let failed = Failed(error.request_id().map(str::to_owned));
+            let mut response = error.into_response();
+            response.extensions_mut().insert(failed);
+            response
         });
         if let Some(value) = context.and_then(|context| HeaderValue::try_from(context).ok()) {
             response.headers_mut().insert(TRACEPARENT, value);
