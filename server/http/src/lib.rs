@@ -14,6 +14,7 @@ mod metrics;
 mod openapi;
 mod request_id;
 mod routes;
+mod unread;
 
 pub use metrics::metrics_router;
 

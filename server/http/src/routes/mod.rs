@@ -18,13 +18,13 @@ mod statistics;
 mod trace;
 mod traced;
 
-use crate::{Front, access_log, body, error::HttpError, openapi::Docs, request_id};
+use crate::{Front, access_log, body, error::HttpError, openapi::Docs, request_id, unread};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use hippocamp_access::{Category, Grant};
 use hippocamp_telemetry::access::AccessRecord;
 use hippocamp_types::{Error, InferRequest};
-use http::{HeaderValue, Method, StatusCode, header, request::Parts};
+use http::{HeaderValue, Method, StatusCode, Version, header, request::Parts};
 use serde_json::Value;
 use std::{
     ops::Range,
@@ -163,7 +163,10 @@ impl Call {
 
 /// Answers one request.
 pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
+    let (parts, mut body) = request.into_parts();
+    if parts.version == Version::HTTP_2 {
+        body = unread::read_rest(body);
+    }
     let given = request_id::given(&parts.headers);
     let (method, uri) = (parts.method.clone(), parts.uri.clone());
     let log = front.options.access_log.as_ref();
