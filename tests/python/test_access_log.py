@@ -94,8 +94,9 @@ def test_grpc_calls(logged):
         client.async_stream_infer("missing", inputs_for(grpcclient, SUM_AND_DIFFERENCE), request_id="second")
         for _ in range(2):
             results.get(timeout=10)
-        lines = {line["id"]: line for line in logged.next(2) if line.get("id")}
+        lines = {line["id"]: line for line in logged.next(2)}
         assert pick(lines["first"], "status", "model") == [0, "simple"]
+        assert lines["second"]["status"] != 0 and lines["second"]["model"] == "missing"
         client.stop_stream()
 
 

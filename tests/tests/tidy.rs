@@ -193,6 +193,10 @@ fn no_file_is_large_or_names_the_machine_it_was_written_on() {
         let Ok(metadata) = fs::symlink_metadata(workspace_root().join(&path)) else {
             continue; // deleted, and not yet committed so
         };
+        if metadata.is_symlink() {
+            faults.push(format!("{shown} is a link: what it leads to is not in the tree"));
+            continue;
+        }
         if !metadata.is_file() {
             continue;
         }

@@ -67,6 +67,14 @@ pub enum Refusal {
         /// The model asked for.
         model: String,
     },
+    /// The key is for some models, and the load brings what may reach beyond them.
+    #[error(
+        "API key '{key}' is for certain models: it does not permit a load with 'config' or files, which may name others"
+    )]
+    Overrides {
+        /// Its name.
+        key: String,
+    },
     /// The key is for some models, the call is about all.
     #[error("API key '{key}' is for certain models, and this call is about all: name a model")]
     All {
@@ -81,7 +89,10 @@ impl Refusal {
         match self {
             Self::Restricted { .. } => RefusalKind::Restricted,
             Self::NoKey | Self::UnknownKey | Self::Expired { .. } => RefusalKind::Unauthenticated,
-            Self::Category { .. } | Self::Model { .. } | Self::All { .. } => RefusalKind::Forbidden,
+            Self::Category { .. }
+            | Self::Model { .. }
+            | Self::Overrides { .. }
+            | Self::All { .. } => RefusalKind::Forbidden,
         }
     }
 }
@@ -94,6 +105,18 @@ impl Grant {
     /// The name of the caller's key.
     pub fn key(&self) -> Option<&str> {
         self.0.as_ref().map(|key| key.name.as_str())
+    }
+
+    /// Whether the caller may bring a configuration or files for a model. They may name any other
+    /// model, or be code that the server runs: a key for certain models does not permit that.
+    ///
+    /// # Errors
+    /// If its key is for certain models.
+    pub fn overrides(&self) -> Result<(), Refusal> {
+        match &self.0 {
+            Some(key) if key.models.is_some() => Err(Refusal::Overrides { key: key.name.clone() }),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the caller may use `model`; an empty name stands for all models.

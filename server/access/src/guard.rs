@@ -31,11 +31,12 @@ impl Guard {
     ) -> Result<Grant, Refusal> {
         self.restrictions.check(category, &header)?;
         let Some(keys) = &self.keys else { return Ok(Grant::default()) };
-        match presented(header) {
-            Some(presented) => keys.admit(presented, category, SystemTime::now()),
-            None if keys.is_open(category) => Ok(Grant::default()),
-            None => Err(Refusal::NoKey),
+        if keys.is_open(category) {
+            // Nobody is asked: a probe with an old key is still a probe.
+            return Ok(Grant::default());
         }
+        let presented = presented(header).ok_or(Refusal::NoKey)?;
+        keys.admit(presented, category, SystemTime::now())
     }
 }
 

@@ -194,8 +194,7 @@ impl ApiKeys {
         if key.expires.is_some_and(|expires| expires <= now) {
             return Err(Refusal::Expired { key: key.name.clone() });
         }
-        let open = current.anonymous.contains(&category);
-        if !open && key.categories.as_ref().is_some_and(|listed| !listed.contains(&category)) {
+        if key.categories.as_ref().is_some_and(|listed| !listed.contains(&category)) {
             return Err(Refusal::Category { key: key.name.clone(), category });
         }
         Ok(Grant::of(Arc::clone(key)))
@@ -324,6 +323,7 @@ mod tests {
         let admit =
             |key: &NewKey, category| keys.admit(key.key.as_bytes(), category, SystemTime::now());
         let grant = admit(&all, Category::ModelRepository).unwrap();
+        assert_eq!(grant.overrides(), Ok(()));
         assert_eq!((grant.key(), grant.model("x"), grant.model("")), (Some("all"), Ok(()), Ok(())));
 
         let key = || "so\"me".to_owned();
@@ -332,9 +332,9 @@ mod tests {
         let refused = Refusal::Model { key: key(), model: "plot_encoder".to_owned() };
         assert_eq!(grant.model("plot_encoder"), Err(refused));
         assert_eq!(grant.model(""), Err(Refusal::All { key: key() }));
+        assert_eq!(grant.overrides(), Err(Refusal::Overrides { key: key() }));
         let category = Category::Statistics;
         assert_eq!(admit(&some, category).unwrap_err(), Refusal::Category { key: key(), category });
-        assert!(admit(&some, Category::Health).is_ok(), "what needs no key needs no permission");
 
         let unknown = keys.admit(b"hippocamp_x", Category::Inference, SystemTime::now());
         assert_eq!(unknown.unwrap_err(), Refusal::UnknownKey);

@@ -60,6 +60,11 @@ impl Restrictions {
         Ok(())
     }
 
+    /// The headers that open groups.
+    pub fn headers(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().flatten().map(|required| required.header.as_str())
+    }
+
     /// Whether a call of `category` may be made with these headers.
     ///
     /// # Errors

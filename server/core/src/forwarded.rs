@@ -17,15 +17,21 @@ const RESERVED: [&str; 7] = [
 
 /// Which headers become parameters; none by default.
 #[derive(Clone, Debug, Default)]
-pub struct ForwardedHeaders(Option<Regex>);
+pub struct ForwardedHeaders {
+    pattern: Option<Regex>,
+    /// In small letters: what opens this server is not for its backends.
+    withheld: Vec<String>,
+}
 
 impl ForwardedHeaders {
     /// Headers in whose name `pattern` finds something, as in Triton; an empty one stands for none.
+    /// Those named in `withheld`, in small letters, never.
     ///
     /// # Errors
     /// What is wrong with the regular expression.
-    pub fn new(pattern: &str) -> Result<Self, regex::Error> {
-        Ok(Self((!pattern.is_empty()).then(|| Regex::new(pattern)).transpose()?))
+    pub fn new(pattern: &str, withheld: Vec<String>) -> Result<Self, regex::Error> {
+        let pattern = (!pattern.is_empty()).then(|| Regex::new(pattern)).transpose()?;
+        Ok(Self { pattern, withheld })
     }
 
     /// Adds the headers that are forwarded to `parameters`. A header counts more than a parameter
@@ -38,8 +44,11 @@ impl ForwardedHeaders {
         parameters: &mut Parameters,
         headers: impl Iterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<(), Error> {
-        let Some(pattern) = &self.0 else { return Ok(()) };
+        let Some(pattern) = &self.pattern else { return Ok(()) };
         for (name, value) in headers.filter(|(name, _)| pattern.is_match(name)) {
+            if self.withheld.iter().any(|withheld| withheld == name) {
+                continue;
+            }
             if RESERVED.contains(&name) || name.starts_with("triton_") {
                 return Err(Error::invalid(format!(
                     "Header '{name}' is reserved for Triton usage and cannot be forwarded."
@@ -64,11 +73,16 @@ mod tests {
 
     #[test]
     fn headers_become_parameters() {
-        let headers: [(&str, &[u8]); 4] =
-            [("x-user", b"ann"), ("x-raw", b"\xff"), ("priority", b"1"), ("triton_x", b"1")];
+        let headers: [(&str, &[u8]); 5] = [
+            ("x-key", b"secret"),
+            ("x-user", b"ann"),
+            ("x-raw", b"\xff"),
+            ("priority", b"1"),
+            ("triton_x", b"1"),
+        ];
         let check = |pattern: &str| {
             let mut parameters = vec![("x-user".to_owned(), Parameter::Bool(true))];
-            let forwarded = ForwardedHeaders::new(pattern).unwrap();
+            let forwarded = ForwardedHeaders::new(pattern, vec!["x-key".to_owned()]).unwrap();
             forwarded
                 .add(&mut parameters, headers.into_iter())
                 .map(|()| parameters.pop().unwrap().1)
@@ -85,6 +99,7 @@ mod tests {
             |name| format!("Header '{name}' is reserved for Triton usage and cannot be forwarded.");
         assert_eq!(check("pri"), Err(reserved("priority")));
         assert_eq!(check("triton"), Err(reserved("triton_x")));
-        assert!(ForwardedHeaders::new("(").is_err());
+        assert_eq!(check("key"), Ok(Parameter::Bool(true)));
+        assert!(ForwardedHeaders::new("(", Vec::new()).is_err());
     }
 }

@@ -157,8 +157,11 @@ impl InferenceServer {
     /// if some have not within `timeout`. Writes what was traced. Blocks.
     pub fn stop(&self, timeout: Duration) -> bool {
         self.repository.unload_all();
+        let end = self.clock.now() + timeout;
         let retired = self.repository.wait_retired(timeout);
-        self.tracer.shut_down();
+        // Models that take all the time leave a moment for what was traced.
+        let left = end.since(self.clock.now()).max(Duration::from_millis(100));
+        self.tracer.shut_down(left);
         retired
     }
 

@@ -33,6 +33,7 @@ impl Journal {
             peer: self.peer.map(|peer| peer.to_string()).unwrap_or_default(),
             method: "POST".to_owned(),
             path: self.path.clone(),
+            unanswered: number(Code::Cancelled),
             request_bytes: None,
         });
         if let Some(key) = &self.key {
@@ -44,5 +45,9 @@ impl Journal {
 
 /// The answer leaves with `code`.
 pub(crate) fn answered(record: &AccessRecord, code: Code) {
-    record.answered(u16::try_from(i32::from(code)).unwrap_or_default(), None);
+    record.answered(number(code), None);
+}
+
+fn number(code: Code) -> u16 {
+    u16::try_from(i32::from(code)).unwrap_or_default()
 }

@@ -2,10 +2,12 @@
 //! that is answered once, and those of a stream.
 
 use crate::{
+    access, access_log,
     convert::{self, Asked},
     infer_stream::{Answer, AskedOnStream, Single},
     traced, version,
 };
+use hippocamp_access::Refusal;
 use hippocamp_core::{ForwardedHeaders, InferenceServer, ModelVersion, stream_reply, unary_reply};
 use hippocamp_proto::inference::{ModelInferRequest, ModelInferResponse};
 use hippocamp_shm::Regions;
@@ -115,6 +117,9 @@ pub(crate) fn start(
     origin: &Origin<'_>,
     message: ModelInferRequest,
 ) -> Answer {
+    if let Some(record) = &origin.record {
+        record.request(&message.id, &message.model_name);
+    }
     let refused = AskedOnStream {
         id: message.id.clone(),
         record: origin.record.clone(),
@@ -122,6 +127,16 @@ pub(crate) fn start(
     };
     try_start(server, origin, message)
         .unwrap_or_else(|error| Answer::One(Single::refused(refused, error)))
+}
+
+/// Answers a request of a stream that its caller may not make; the others go on.
+pub(crate) fn refuse(origin: &Origin<'_>, message: ModelInferRequest, refusal: &Refusal) -> Answer {
+    if let Some(record) = &origin.record {
+        record.request(&message.id, &message.model_name);
+        access_log::answered(record, access::status(refusal).code());
+    }
+    let refused = AskedOnStream { id: message.id, ..AskedOnStream::default() };
+    Answer::One(Single::refused(refused, Error::invalid(refusal.to_string())))
 }
 
 fn try_start(

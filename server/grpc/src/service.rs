@@ -4,7 +4,7 @@ use crate::{
     access,
     access_log::Journal,
     describe,
-    infer::{Origin, infer, start},
+    infer::{Origin, infer, refuse, start},
     infer_stream::{Answer, InferStream},
     settings, status,
     traced::{self, Began, Sending},
@@ -104,20 +104,22 @@ impl GrpcInferenceService for InferenceService {
         let journal = extensions.get::<Journal>().cloned();
         let caller = traced::caller(&metadata);
         let told = caller.clone();
-        let start = move |message: ModelInferRequest| match grant.model(&message.model_name) {
-            Ok(()) => {
-                let record = journal.as_ref().map(Journal::begin);
-                let origin = Origin {
-                    regions: &regions,
-                    forwarded: &forwarded,
-                    metadata: &metadata,
-                    record,
-                    caller: caller.as_ref(),
-                    began: None,
-                };
-                start(&server, &origin, message)
+        let start = move |message: ModelInferRequest| {
+            let origin = Origin {
+                regions: &regions,
+                forwarded: &forwarded,
+                metadata: &metadata,
+                record: journal.as_ref().map(Journal::begin),
+                caller: caller.as_ref(),
+                began: None,
+            };
+            match grant.model(&message.model_name) {
+                Ok(()) => start(&server, &origin, message),
+                Err(refusal) => {
+                    let refused = refuse(&origin, message, &refusal);
+                    if errors_end { Answer::Refused(access::status(&refusal)) } else { refused }
+                }
             }
-            Err(refusal) => Answer::Refused(access::status(&refusal)),
         };
         let draining = self.draining.clone().cancelled_owned();
         let stream = InferStream::new(messages, start, draining, errors_end);
@@ -211,6 +213,10 @@ impl GrpcInferenceService for InferenceService {
         request: Request<proto::RepositoryModelLoadRequest>,
     ) -> Answered<proto::RepositoryModelLoadResponse> {
         access::model(&request, &request.get_ref().model_name)?;
+        if !request.get_ref().parameters.is_empty() {
+            let refused = access::grant(&request).overrides();
+            refused.map_err(|refusal| access::status(&refusal))?;
+        }
         let request = request.into_inner();
         let overrides = the_repository(&request.repository_name)
             .and_then(|()| load_overrides(request.parameters));
@@ -240,6 +246,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::SystemSharedMemoryStatusRequest>,
     ) -> Answered<proto::SystemSharedMemoryStatusResponse> {
+        access::model(&request, "")?;
         answer(
             self.regions
                 .status(&request.get_ref().name)
@@ -252,6 +259,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::SystemSharedMemoryRegisterRequest>,
     ) -> Answered<proto::SystemSharedMemoryRegisterResponse> {
+        access::model(&request, "")?;
         let proto::SystemSharedMemoryRegisterRequest { name, key, offset, byte_size } =
             request.get_ref();
         let registered = self.regions.register(name, key, *offset, *byte_size);
@@ -264,6 +272,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::SystemSharedMemoryUnregisterRequest>,
     ) -> Answered<proto::SystemSharedMemoryUnregisterResponse> {
+        access::model(&request, "")?;
         let unregistered = self.regions.unregister(&request.get_ref().name);
         let done = |()| proto::SystemSharedMemoryUnregisterResponse {};
         answer(unregistered.map_err(Error::from).map(done))
@@ -273,6 +282,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::CudaSharedMemoryStatusRequest>,
     ) -> Answered<proto::CudaSharedMemoryStatusResponse> {
+        access::model(&request, "")?;
         let status = self.regions.cuda_status(&request.get_ref().name);
         let none = |()| proto::CudaSharedMemoryStatusResponse::default();
         answer(status.map_err(Error::from).map(none))
@@ -282,6 +292,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::CudaSharedMemoryRegisterRequest>,
     ) -> Answered<proto::CudaSharedMemoryRegisterResponse> {
+        access::model(&request, "")?;
         let refused = self.regions.register_cuda(&request.get_ref().name);
         let done = |()| proto::CudaSharedMemoryRegisterResponse {};
         answer(refused.map_err(Error::from).map(done))
@@ -289,8 +300,9 @@ impl GrpcInferenceService for InferenceService {
 
     async fn cuda_shared_memory_unregister(
         &self,
-        _: Request<proto::CudaSharedMemoryUnregisterRequest>,
+        request: Request<proto::CudaSharedMemoryUnregisterRequest>,
     ) -> Answered<proto::CudaSharedMemoryUnregisterResponse> {
+        access::model(&request, "")?;
         let unregistered = self.regions.unregister_cuda();
         let done = |()| proto::CudaSharedMemoryUnregisterResponse {};
         answer(unregistered.map_err(Error::from).map(done))
@@ -315,6 +327,7 @@ impl GrpcInferenceService for InferenceService {
         &self,
         request: Request<proto::LogSettingsRequest>,
     ) -> Answered<proto::LogSettingsResponse> {
+        access::model(&request, "")?;
         answer(settings::log(&request.get_ref().settings, &self.log))
     }
 }

@@ -4,7 +4,7 @@ use crate::{
     arguments::Arguments,
     command::{KeyCommand, NewKey},
 };
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use hippocamp_access::{ApiKeys, Category, Guard, Restrictions};
 use hippocamp_core::ForwardedHeaders;
 use std::sync::Arc;
@@ -35,26 +35,36 @@ impl AccessSettings {
             }
             anyhow::Ok(restrictions)
         };
-        let forwarded = |pattern: &Option<String>, flag: &'static str| {
-            ForwardedHeaders::new(pattern.as_deref().unwrap_or_default()).context(flag)
-        };
         let keys = given.api_keys.clone().map(ApiKeys::new).transpose().context("--api-keys")?;
+        let http = restrictions(&given.http_restricted_api, "", "--http-restricted-api")?;
+        let grpc = restrictions(
+            &given.grpc_restricted_protocol,
+            GRPC_PREFIX,
+            "--grpc-restricted-protocol",
+        )?;
+        // What opens this server is not for its backends.
+        let of_keys: &[&str] = if keys.is_some() { &["authorization", "x-api-key"] } else { &[] };
+        let forwarded = |pattern: &Option<String>,
+                         restrictions: &Restrictions,
+                         flag: &'static str| {
+            let of_keys = of_keys.iter().map(|&name| name.to_owned());
+            let withheld = of_keys.chain(restrictions.headers().map(str::to_owned)).collect();
+            ForwardedHeaders::new(pattern.as_deref().unwrap_or_default(), withheld).context(flag)
+        };
         Ok(Self {
             keys: keys.map(Arc::new),
-            http: restrictions(&given.http_restricted_api, "", "--http-restricted-api")?,
-            grpc: restrictions(
-                &given.grpc_restricted_protocol,
-                GRPC_PREFIX,
-                "--grpc-restricted-protocol",
-            )?,
             http_forwarded: forwarded(
                 &given.http_header_forward_pattern,
+                &http,
                 "--http-header-forward-pattern",
             )?,
             grpc_forwarded: forwarded(
                 &given.grpc_header_forward_pattern,
+                &grpc,
                 "--grpc-header-forward-pattern",
             )?,
+            http,
+            grpc,
         })
     }
 
@@ -77,6 +87,7 @@ impl AccessSettings {
 /// If a group is not known, or the system has no random numbers.
 pub(crate) fn key_command(command: KeyCommand) -> anyhow::Result<String> {
     let KeyCommand::New(NewKey { name, category, model }) = command;
+    ensure!(!name.is_empty(), "expected a name for the key, which log and errors call it by");
     let categories = category.iter().map(|name| name.parse()).collect::<Result<Vec<Category>, _>>();
     let key = hippocamp_access::NewKey::draw(name, categories.context("--category")?, model)
         .context("cannot draw a key")?;

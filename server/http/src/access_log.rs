@@ -8,6 +8,9 @@ use http::{header, request::Parts};
 use http_body::Body as _;
 use std::sync::Arc;
 
+/// What nginx logs of a call whose client did not wait for the answer.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
 /// Opens the record of a call.
 pub(crate) fn begin(log: &AccessLog, parts: &Parts) -> Arc<AccessRecord> {
     let length = parts.headers.get(header::CONTENT_LENGTH);
@@ -16,6 +19,7 @@ pub(crate) fn begin(log: &AccessLog, parts: &Parts) -> Arc<AccessRecord> {
         peer: parts.extensions.get::<Peer>().map(Peer::to_string).unwrap_or_default(),
         method: parts.method.to_string(),
         path: parts.uri.path().to_owned(),
+        unanswered: CLIENT_CLOSED_REQUEST,
         request_bytes: length.and_then(|length| length.to_str().ok()?.parse().ok()),
     })
 }

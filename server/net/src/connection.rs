@@ -16,8 +16,12 @@ use tokio::{
 };
 use tokio_rustls::{Accept, TlsAcceptor, server::TlsStream};
 
-/// A client that has not sent a byte by then, its TLS handshake included, is let go.
+/// A client that has not sent what a connection begins with by then, its TLS handshake included, is
+/// let go.
 const OPENING_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A client that takes nothing of what is written for so long is let go.
+const STALLED_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a connection of HTTP/2 begins with (RFC 9113, 3.4).
 const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -53,8 +57,14 @@ pub enum Protocol {
 pub struct Connection {
     stream: Stream,
     peer: Peer,
-    /// Until the first byte has come.
+    /// Until what HTTP/2 begins with has come, or [`Connection::protocol`] knows better.
     opening: Option<Pin<Box<Sleep>>>,
+    /// Bytes that have come so far, while the connection opens.
+    received: usize,
+    /// Time that a write may find no room.
+    patience: Duration,
+    /// Since a write found no room.
+    stalled: Option<Pin<Box<Sleep>>>,
     /// First bytes, read by [`Connection::protocol`]: how many of them, and how many of those were
     /// read again.
     head: [u8; HTTP2_PREFACE.len()],
@@ -80,11 +90,13 @@ pub(crate) type Socket = Box<dyn Bidirectional>;
 
 impl Connection {
     pub(crate) fn new(socket: Socket, peer: Peer, acceptor: Option<TlsAcceptor>) -> Self {
-        Self::opening_within(OPENING_TIMEOUT, socket, peer, acceptor)
+        let (opening, patience) = (OPENING_TIMEOUT, STALLED_TIMEOUT);
+        Self::with_timeouts(opening, patience, socket, peer, acceptor)
     }
 
-    fn opening_within(
+    fn with_timeouts(
         timeout: Duration,
+        patience: Duration,
         socket: Socket,
         peer: Peer,
         acceptor: Option<TlsAcceptor>,
@@ -97,6 +109,9 @@ impl Connection {
             stream,
             peer,
             opening: Some(Box::pin(sleep(timeout))),
+            received: 0,
+            patience,
+            stalled: None,
             head: [0; HTTP2_PREFACE.len()],
             filled: 0,
             taken: 0,
@@ -120,11 +135,14 @@ impl Connection {
             let read = rest.filled().len();
             if read == 0 {
                 // HTTP/1 knows what to make of half a request.
+                self.opening = None;
                 return Ok(Protocol::Http1);
             }
             self.head = head;
             self.filled += read;
             if self.head[..self.filled] != HTTP2_PREFACE[..self.filled] {
+                // From here on HTTP/1 has a limit of its own, for the whole of the headers.
+                self.opening = None;
                 return Ok(Protocol::Http1);
             }
         }
@@ -137,7 +155,13 @@ impl Connection {
         context: &mut Context<'_>,
     ) -> Poll<io::Result<&mut dyn Bidirectional>> {
         if let Stream::Handshake(accept) = &mut self.stream {
-            match ready!(Pin::new(accept.as_mut()).poll(context)) {
+            let Poll::Ready(accepted) = Pin::new(accept.as_mut()).poll(context) else {
+                // A write may drive the handshake alone, and must not wait for ever either.
+                ready!(poll_timer(&mut self.opening, context));
+                self.stream = Stream::Broken;
+                return Poll::Ready(Err(timed_out("the client did not end its TLS handshake")));
+            };
+            match accepted {
                 Ok(stream) => self.stream = Stream::Encrypted(Box::new(stream)),
                 Err(error) => {
                     self.stream = Stream::Broken;
@@ -161,21 +185,57 @@ impl Connection {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
         let read = match self.poll_stream(context) {
             Poll::Ready(Ok(stream)) => Pin::new(stream).poll_read(context, buffer),
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             Poll::Pending => Poll::Pending,
         };
         if read.is_ready() {
-            self.opening = None;
+            if self.opening.is_some() {
+                self.received += buffer.filled().len() - before;
+                if self.received >= HTTP2_PREFACE.len() {
+                    self.opening = None;
+                }
+            }
             return read;
         }
-        let Some(opening) = &mut self.opening else { return Poll::Pending };
-        ready!(opening.as_mut().poll(context));
-        self.opening = None;
-        let silent = "the client sent nothing after it had connected";
-        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, silent)))
+        ready!(poll_timer(&mut self.opening, context));
+        Poll::Ready(Err(timed_out("the client sent no request after it had connected")))
     }
+
+    /// What became of a write: a client that takes nothing is not waited for without end.
+    fn watched<T>(
+        &mut self,
+        written: Poll<io::Result<T>>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.stalled = None;
+            return written;
+        }
+        if self.stalled.is_none() {
+            self.stalled = Some(Box::pin(sleep(self.patience)));
+        }
+        ready!(poll_timer(&mut self.stalled, context));
+        Poll::Ready(Err(timed_out("the client stopped reading")))
+    }
+}
+
+/// Ready when the timer has run out; never if there is none.
+fn poll_timer(timer: &mut Option<Pin<Box<Sleep>>>, context: &mut Context<'_>) -> Poll<()> {
+    match timer {
+        Some(sleep) => {
+            ready!(sleep.as_mut().poll(context));
+            *timer = None;
+            Poll::Ready(())
+        }
+        None => Poll::Pending,
+    }
+}
+
+fn timed_out(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, what)
 }
 
 impl AsyncRead for Connection {
@@ -201,7 +261,8 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(ready!(self.poll_stream(context))?).poll_write(context, bytes)
+        let written = Pin::new(ready!(self.poll_stream(context))?).poll_write(context, bytes);
+        self.watched(written, context)
     }
 
     fn poll_write_vectored(
@@ -209,7 +270,9 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(ready!(self.poll_stream(context))?).poll_write_vectored(context, slices)
+        let stream = Pin::new(ready!(self.poll_stream(context))?);
+        let written = stream.poll_write_vectored(context, slices);
+        self.watched(written, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -221,7 +284,8 @@ impl AsyncWrite for Connection {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(ready!(self.poll_stream(context))?).poll_flush(context)
+        let flushed = Pin::new(ready!(self.poll_stream(context))?).poll_flush(context);
+        self.watched(flushed, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -250,7 +314,9 @@ mod tests {
 
     fn pair(timeout: Duration) -> (UnixStream, Connection) {
         let (client, server) = UnixStream::pair().unwrap();
-        (client, Connection::opening_within(timeout, Box::new(server), Peer::Unix, None))
+        let connection =
+            Connection::with_timeouts(timeout, timeout, Box::new(server), Peer::Unix, None);
+        (client, connection)
     }
 
     #[tokio::test]
@@ -287,8 +353,42 @@ mod tests {
 
     #[tokio::test]
     async fn a_silent_client_is_let_go() {
-        let (_client, mut connection) = pair(Duration::from_millis(1));
+        let (mut client, mut connection) = pair(Duration::from_millis(1));
+        // A byte is no request.
+        client.write_all(b"P").await.unwrap();
+        connection.read_exact(&mut [0]).await.unwrap();
         let error = connection.read(&mut [0; 8]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_read_is_let_go() {
+        let (_client, mut connection) = pair(Duration::from_millis(1));
+        let error = connection.write_all(&[0; 4 << 20]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn a_handshake_that_a_write_drives_ends_too() {
+        let (_client, server) = UnixStream::pair().unwrap();
+        let resolver = rustls::server::ResolvesServerCertUsingSni::new();
+        let config = rustls::ServerConfig::builder_with_provider(
+            rustls::crypto::ring::default_provider().into(),
+        )
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(std::sync::Arc::new(resolver));
+        let acceptor = TlsAcceptor::from(std::sync::Arc::new(config));
+        let timeout = Duration::from_millis(1);
+        let mut connection = Connection::with_timeouts(
+            timeout,
+            timeout,
+            Box::new(server),
+            Peer::Unix,
+            Some(acceptor),
+        );
+        let error = connection.write_all(b"x").await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }
 }

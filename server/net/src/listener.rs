@@ -7,7 +7,10 @@ use crate::{
 };
 use std::{
     fs, io,
-    os::unix::{fs::FileTypeExt as _, net::UnixStream as BlockingUnixStream},
+    os::unix::{
+        fs::{FileTypeExt as _, MetadataExt as _},
+        net::UnixStream as BlockingUnixStream,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -65,13 +68,29 @@ enum ListeningSocket {
 
 /// The file of a Unix socket; it goes when its listener does.
 #[derive(Debug)]
-struct SocketFile(PathBuf);
+struct SocketFile {
+    path: PathBuf,
+    /// Device and number, by which it is told from another server's at the same path.
+    identity: Option<(u64, u64)>,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> Self {
+        Self { identity: identity(&path), path }
+    }
+}
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        // Somebody else may have removed it.
-        fs::remove_file(&self.0).unwrap_or_default();
+        if self.identity.is_some() && identity(&self.path) == self.identity {
+            // Somebody else may remove it at this moment.
+            fs::remove_file(&self.path).unwrap_or_default();
+        }
     }
+}
+
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 impl Listener {
@@ -96,7 +115,7 @@ impl Listener {
             Address::Unix(path) => {
                 make_way(path)?;
                 UnixListener::bind(path)
-                    .map(|listener| ListeningSocket::Unix(listener, SocketFile(path.clone())))
+                    .map(|listener| ListeningSocket::Unix(listener, SocketFile::new(path.clone())))
             }
         };
         let socket = socket.map_err(|error| BindError::Bind { address, error })?;
@@ -110,13 +129,8 @@ impl Listener {
     pub fn address(&self) -> io::Result<Address> {
         match &self.socket {
             ListeningSocket::Tcp(listener) => listener.local_addr().map(Address::Tcp),
-            ListeningSocket::Unix(_, SocketFile(path)) => Ok(Address::Unix(path.clone())),
+            ListeningSocket::Unix(_, file) => Ok(Address::Unix(file.path.clone())),
         }
-    }
-
-    /// Whether connections are encrypted.
-    pub fn is_encrypted(&self) -> bool {
-        self.tls.is_some()
     }
 
     /// The next connection. Failures of the system are logged and waited out.
@@ -184,6 +198,13 @@ mod tests {
         assert!(matches!(listen(address()), Err(BindError::Taken(_))));
         drop(first);
         assert!(!path.exists(), "a listener removes its socket");
+
+        let first = listen(address()).unwrap();
+        fs::remove_file(&path).unwrap();
+        let second = listen(address()).unwrap();
+        drop(first);
+        assert!(path.exists(), "and no other's");
+        drop(second);
 
         fs::write(&path, "not a socket").unwrap();
         assert!(matches!(listen(address()), Err(BindError::NoSocket(_))));

@@ -20,7 +20,7 @@
 //! - **A region may be unregistered while requests use it.** Inputs do not need it any more, and
 //!   outputs hold it until they are written.
 //!
-//! `docs/decisions/shared_memory.md` tells what it costs.
+//! `docs/decisions/0005-tensors-in-shared-memory-are-copied.md` tells what it costs.
 //!
 //! # Limits
 //!

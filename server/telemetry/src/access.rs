@@ -55,6 +55,9 @@ pub struct Call {
     pub method: String,
     /// The path, for gRPC that of the method.
     pub path: String,
+    /// The status of a call that its client did not wait for.
+    #[serde(skip)]
+    pub unanswered: u16,
     /// Length of the request's body, as announced.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_bytes: Option<u64>,
@@ -63,8 +66,8 @@ pub struct Call {
 /// What becomes known of a call; times in microseconds.
 #[derive(Debug, Default, Serialize)]
 struct Outcome {
-    /// An HTTP status, or a gRPC code.
-    status: u16,
+    /// An HTTP status, or a gRPC code; of a call that was not answered, what tells so.
+    status: Option<u16>,
     /// The name of the caller's API key.
     #[serde(skip_serializing_if = "Option::is_none")]
     key: Option<String>,
@@ -139,7 +142,8 @@ impl AccessLog {
         clippy::disallowed_methods,
         reason = "the log measures whole calls, and takes their time here"
     )]
-    pub fn begin(&self, call: Call) -> Arc<AccessRecord> {
+    pub fn begin(&self, mut call: Call) -> Arc<AccessRecord> {
+        call.path = shortened(&call.path);
         Arc::new(AccessRecord {
             log: self.clone(),
             call,
@@ -159,15 +163,15 @@ impl AccessRecord {
     /// The call is about `model`, and its client calls it `id`.
     pub fn request(&self, id: &str, model: &str) {
         self.edit(|outcome| {
-            outcome.id = (!id.is_empty()).then(|| id.to_owned());
-            outcome.model = Some(model.to_owned());
+            outcome.id = (!id.is_empty()).then(|| shortened(id));
+            outcome.model = Some(shortened(model));
         });
     }
 
     /// The id of the call, where its body has none.
     pub fn identify(&self, id: &str) {
         self.edit(|outcome| {
-            outcome.id.get_or_insert_with(|| id.to_owned());
+            outcome.id.get_or_insert_with(|| shortened(id));
         });
     }
 
@@ -175,7 +179,7 @@ impl AccessRecord {
     pub fn answered(&self, status: u16, bytes: Option<u64>) {
         let took = self.started.elapsed();
         self.edit(|outcome| {
-            outcome.status = status;
+            outcome.status = Some(status);
             outcome.duration_us = micros(took);
             outcome.response_bytes = bytes;
         });
@@ -210,7 +214,13 @@ impl Account for AccessRecord {
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
+        let took = self.started.elapsed();
         let outcome = self.outcome.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if outcome.status.is_none() {
+            // Its client went away, and what was to answer it with it.
+            outcome.status = Some(self.call.unanswered);
+            outcome.duration_us = micros(took);
+        }
         let line = Line { time: &self.time, call: &self.call, outcome };
         let Ok(mut line) = serde_json::to_vec(&line) else { return };
         line.push(b'\n');
@@ -218,6 +228,12 @@ impl Drop for AccessRecord {
             self.log.left_out.fetch_add(1, Ordering::Relaxed);
         }
     }
+}
+
+/// As much of a client's text as a line has room for: lines wait in memory.
+fn shortened(text: &str) -> String {
+    const MOST: usize = 512;
+    text[..text.floor_char_boundary(MOST)].to_owned()
 }
 
 fn micros(time: Duration) -> u64 {
@@ -235,11 +251,13 @@ impl Target for io::Stdout {}
 struct LogFile {
     path: PathBuf,
     file: File,
+    /// Opening it anew failed before, which is told once.
+    lost: bool,
 }
 
 impl LogFile {
     fn open(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { file: append(&path)?, path })
+        Ok(Self { file: append(&path)?, path, lost: false })
     }
 }
 
@@ -267,8 +285,11 @@ impl Target for LogFile {
             return;
         }
         match append(&self.path) {
-            Ok(file) => self.file = file,
+            Ok(file) => (self.file, self.lost) = (file, false),
             Err(error) => {
+                if std::mem::replace(&mut self.lost, true) {
+                    return;
+                }
                 tracing::error!(file = %self.path.display(), %error, "cannot open the access log anew");
             }
         }
@@ -342,6 +363,7 @@ mod tests {
             peer: "unix".to_owned(),
             method: "POST".to_owned(),
             path: "/v2/models/m/infer".to_owned(),
+            unanswered: 499,
             request_bytes: Some(7),
         });
         let account: Arc<dyn Account> = Arc::clone(&record) as _;
@@ -390,5 +412,18 @@ mod tests {
         assert_eq!(std::fs::read_to_string(&moved).unwrap(), "first\n");
         std::fs::remove_file(&path).unwrap();
         std::fs::remove_file(&moved).unwrap();
+    }
+
+    #[test]
+    fn a_call_without_an_answer_is_no_success() {
+        let (log, lines) = log();
+        let record =
+            log.begin(Call { unanswered: 499, path: "ä".repeat(1000), ..Call::default() });
+        record.request(&"i".repeat(1000), "m");
+        drop(record);
+        let Message::Line(line) = lines.try_recv().ok().unwrap() else { panic!("no line") };
+        let line = String::from_utf8(line).unwrap();
+        assert!(line.contains("\"status\":499") && !line.contains("\"duration_us\":0,"), "{line}");
+        assert!(line.len() < 2048, "what a client sends is cut: {}", line.len());
     }
 }

@@ -1,6 +1,6 @@
 //! Errors as OpenAI's clients read them: `{"error": {"message", "type", "param", "code"}}`.
 
-use crate::{codec::push_string, error::HttpError};
+use crate::{codec::push_string, error::HttpError, request_id::Failed};
 use axum::response::Response;
 use hippocamp_types::Error;
 use http::StatusCode;
@@ -57,7 +57,9 @@ impl OpenAiError {
             }
         }
         json.extend_from_slice(b"}}");
-        self.cause.into_response_of(json)
+        let mut response = self.cause.into_response_of(json);
+        response.extensions_mut().insert(Failed(None));
+        response
     }
 }
 

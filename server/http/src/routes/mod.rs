@@ -18,7 +18,10 @@ mod statistics;
 mod trace;
 mod traced;
 
-use crate::{Front, access_log, body, error::HttpError, openapi::Docs, request_id, unread};
+use crate::{
+    Front, access_log, body, embeddings::error::OpenAiError, error::HttpError, openapi::Docs,
+    request_id, unread,
+};
 use axum::{body::Body, extract::Request, response::Response};
 use bytes::Bytes;
 use hippocamp_access::{Category, Grant};
@@ -65,6 +68,9 @@ pub(crate) const ROUTES: [&[Route]; 13] = [
     rerank::ROUTES,
     docs::ROUTES,
 ];
+
+/// What OpenAI's clients call begins with this; they expect errors in their own shape.
+const OPENAI: &str = "/v1/";
 
 /// The group of calls that the routes of a tag belong to.
 const CATEGORIES: [(&str, Category); 10] = [
@@ -183,7 +189,12 @@ pub(crate) async fn dispatch(front: Arc<Front>, request: Request) -> Response {
         Err(error) => {
             tracing::debug!(%method, path = uri.path(), %error, "request failed");
             let known = error.request_id().map(str::to_owned);
-            (error.into_response(), known, true)
+            let response = if uri.path().starts_with(OPENAI) {
+                OpenAiError::from(error).into_response()
+            } else {
+                error.into_response()
+            };
+            (response, known, true)
         }
     };
     request_id::mark(&mut response, known.as_deref(), given, failed);
@@ -236,7 +247,11 @@ impl Route {
         }
         let about_all = matches!(
             self.category(),
-            Category::Statistics | Category::ModelRepository | Category::Trace
+            Category::Statistics
+                | Category::ModelRepository
+                | Category::Trace
+                | Category::Logging
+                | Category::SharedMemory
         );
         about_all.then_some("")
     }

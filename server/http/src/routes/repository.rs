@@ -117,7 +117,11 @@ fn entry(entry: &IndexEntry) -> Value {
 
 async fn load(mut call: Call) -> Result<Response, HttpError> {
     let request = call.read_object().await?;
-    let overrides = load_overrides(parameters(&request)?)?;
+    let parameters = parameters(&request)?;
+    if parameters.is_some_and(|parameters| !parameters.is_empty()) {
+        call.grant.overrides()?;
+    }
+    let overrides = load_overrides(parameters)?;
     call.front.server.load(call.name(), overrides).await?;
     Ok(json(axum::body::Body::empty()))
 }

@@ -28,8 +28,12 @@ use std::{
         Arc, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 use writer::{Output, Shared};
+
+/// Time that what was traced has to be written where nobody says.
+const LAST_TRACES: Duration = Duration::from_secs(10);
 
 /// Spans have no place for them; Triton's words.
 const NO_TENSORS: &str = "Tensor level tracing is not supported by the mode: opentelemetry";
@@ -185,9 +189,9 @@ impl Tracer {
     }
 
     /// Writes, or sends, every trace that is over, and ends. Blocks. What is over later is lost.
-    pub fn shut_down(&self) {
+    pub fn shut_down(&self, limit: Duration) {
         self.on.store(false, Ordering::Relaxed);
-        self.shared.stop();
+        self.shared.stop(limit);
     }
 
     /// Requests whose traces were lost so far.
@@ -247,7 +251,7 @@ impl Entry {
 
 impl Drop for Tracer {
     fn drop(&mut self) {
-        self.shut_down();
+        self.shut_down(LAST_TRACES);
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::Value;
 use std::{
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 #[derive(Debug)]
@@ -71,7 +72,7 @@ fn one_of_so_many_until_the_count_is_used_up() {
     assert_eq!(shown(&tracer, None, "trace_count"), "1");
     assert_eq!(request(&tracer, "m", 10), [2], "the sixth of all");
     assert_eq!(shown(&tracer, None, "trace_count"), "0");
-    tracer.shut_down();
+    tracer.shut_down(Duration::from_secs(60));
     assert_eq!(ids(directory.path().join("trace.json.0")), [1, 2]);
     assert!(!directory.path().join("trace.json").exists());
 }
@@ -95,7 +96,7 @@ fn a_log_frequency_makes_files_and_the_rest_goes_to_the_next() {
     let options = TraceOptions { rate: 1, log_frequency: 2, ..<_>::default() };
     let tracer = tracer(directory.path(), options);
     request(&tracer, "m", 5);
-    tracer.shut_down();
+    tracer.shut_down(Duration::from_secs(60));
     for (index, expect) in [&[1, 2][..], &[3, 4], &[5]].into_iter().enumerate() {
         assert_eq!(ids(directory.path().join(format!("trace.json.{index}"))), expect);
     }
@@ -115,7 +116,7 @@ fn the_file_is_whole_after_each_setting() {
     update(&tracer, None, &[("trace_level", "OFF")]).unwrap();
     assert!(!tracer.is_on());
     assert!(request(&tracer, "m", 3).is_empty());
-    tracer.shut_down();
+    tracer.shut_down(Duration::from_secs(60));
     assert_eq!(ids(directory.path().join("trace.json")), [1, 2, 3]);
     assert_eq!(ids(directory.path().join("trace.json.0")), [4]);
     assert_eq!(tracer.lost(), 0);
@@ -213,7 +214,7 @@ fn what_cannot_be_written_is_counted() {
     let tracer = Tracer::new(options, Arc::new(Stopped)).unwrap();
     request(&tracer, "m", 2);
     let late = tracer.sample("m", None).unwrap();
-    tracer.shut_down();
+    tracer.shut_down(Duration::from_secs(60));
     assert_eq!(tracer.lost(), 2);
     late.record(Activity::HttpRecvStart, Timestamp::from_nanos(1));
     drop(late);

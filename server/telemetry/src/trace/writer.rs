@@ -18,6 +18,9 @@ use std::{
 /// Traces that may wait.
 const QUEUE: usize = 2048;
 
+/// Pause between two looks whether the thread has ended.
+const STOP_INTERVAL: Duration = Duration::from_millis(5);
+
 /// Bytes that traces which wait may hold, their tensors above all.
 const QUEUED_BYTES: usize = 64 << 20;
 
@@ -137,16 +140,25 @@ impl Shared {
         }
     }
 
-    /// Writes what was handed over, and ends.
-    pub(crate) fn stop(&self) {
+    /// Writes what was handed over, and ends; what is not written within `limit`, because a disk
+    /// or a collector does not take it, is left.
+    pub(crate) fn stop(&self, limit: Duration) {
         // Held until the thread has ended, so that a second call waits, too.
         let mut thread = lock(&self.thread);
-        if let (Some(sender), Some(thread)) = (self.sender.get(), thread.take()) {
-            // Fails if the thread is gone, which the next line tells.
-            sender.send(Message::Stop).unwrap_or_default();
-            if thread.join().is_err() {
-                tracing::error!("the writer of traces panicked");
+        let (Some(sender), Some(thread)) = (self.sender.get(), thread.take()) else { return };
+        let end = self.clock.now() + limit;
+        let mut told = false;
+        while !thread.is_finished() {
+            // A queue that is full has no room for the word to stop either.
+            told = told || sender.try_send(Message::Stop).is_ok();
+            if self.clock.now() >= end {
+                tracing::warn!("traces that were not written yet are left: time is up");
+                return;
             }
+            thread::sleep(STOP_INTERVAL);
+        }
+        if thread.join().is_err() {
+            tracing::error!("the writer of traces panicked");
         }
     }
 
@@ -179,7 +191,7 @@ impl Shared {
 fn weigh(traces: &[TraceRecord]) -> Weight {
     let bytes = |trace: &TraceRecord| {
         let tensors: usize = trace.tensors.iter().map(|(_, tensor)| tensor.data.len()).sum();
-        tensors + 256 + 64 * trace.marks.len()
+        tensors + trace.request_id.len() + 256 + 64 * trace.marks.len()
     };
     // A span for each model, one for its computation, one for the whole.
     Weight { bytes: traces.iter().map(bytes).sum(), spans: 2 * traces.len() + 1 }
