@@ -56,7 +56,7 @@ where
     let settled = resident_kib(&server);
     part(quarter..all).await;
     let end = resident_kib(&server);
-    println!("{all} requests: {settled} KiB after a quarter, {end} KiB at the end");
+    eprintln!("{all} requests: {settled} KiB after a quarter, {end} KiB at the end");
     assert!(end < settled + GROWTH_KIB, "memory grew from {settled} to {end} KiB");
     assert_serves(&server, "simple").await;
 }
