@@ -12,7 +12,10 @@ pub(crate) fn admit<B>(guard: &Guard, request: &mut http::Request<B>) -> Result<
     let headers = request.headers();
     let header = |name: &str| headers.get(name).map(http::HeaderValue::as_bytes);
     let grant = guard.admit(category(request.uri().path()), header).map_err(|e| status(&e))?;
-    request.extensions_mut().insert(grant);
+    // Without one, a grant permits all: the rule, and not worth the memory.
+    if grant.key().is_some() {
+        request.extensions_mut().insert(grant);
+    }
     Ok(())
 }
 
