@@ -134,6 +134,16 @@ class TritonPythonModel:
         return responses
 ''',
     ),
+    # Answers its request's parameters, which are JSON.
+    "told": (
+        NUMBER.replace('name: "OUT" data_type: TYPE_INT32', 'name: "OUT" data_type: TYPE_STRING'),
+        '''
+class TritonPythonModel:
+    def execute(self, requests):
+        told = [np.array([(request.parameters() or "{}").encode()], dtype=np.object_) for request in requests]
+        return [pb_utils.InferenceResponse([pb_utils.Tensor("OUT", text)]) for text in told]
+''',
+    ),
     "raises": (
         NUMBER,
         '''

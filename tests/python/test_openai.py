@@ -271,3 +271,51 @@ def test_api_keys_are_those_of_the_server(tmp_path):
             stranger.embeddings.create(model=BOW[0], input="a shark")
     finally:
         assert server.stop() == 0
+
+
+def traced(file):
+    """The traces of a file by id: model, whether it has a parent, and the names of its points."""
+    traces = {}
+    for entry in json.loads(file.read_text()):
+        model, parent, points = traces.setdefault(entry["id"], [None, None, set()])
+        if "model_name" in entry:
+            traces[entry["id"]][:2] = entry["model_name"], entry.get("parent_id")
+        points.update(point["name"] for point in entry.get("timestamps", []))
+    return traces
+
+
+def test_calls_are_traced_as_other_requests(tmp_path):
+    """One call is one sampled request, however many requests to the encoder it takes; steps are below those."""
+    (tmp_path / "models").mkdir()
+    file = tmp_path / "trace.json"
+    flags = ["level=TIMESTAMPS", "rate=2", f"triton,file={file}"]
+    server = serve(tmp_path / "models", [BOW], *[f"--trace-config={flag}" for flag in flags])
+    asked = {"model": BOW[0], "input": ["the sea"] * 70}
+    rank = {"query": "the sea", "texts": ["a ship", "a desert"]}
+    fails = {"model": BOW[0], "input": ["the sea"] * 32 + ["\u2603"]}
+    try:
+        # Every second call is traced, and those of these two that are none do not count.
+        for path, body, status in [
+            ("/v1/embeddings", asked, 200),
+            ("/v1/embeddings", asked, 200),
+            ("/v1/embeddings", {**asked, "model": "nope"}, 404),
+            ("/rerank", {**rank, "texts": []}, 400),
+            ("/rerank", rank, 200),
+            ("/rerank", rank, 200),
+            ("/v1/embeddings", fails, 400),
+            ("/v1/embeddings", fails, 400),
+        ]:
+            assert post(server, path, body)[0] == status
+    finally:
+        assert server.stop() == 0
+    traces = traced(file)
+    fronts = {"HTTP_RECV_START", "HTTP_RECV_END", "HTTP_SEND_START", "HTTP_SEND_END"}
+    of_calls = [points for _, _, points in traces.values() if fronts <= points]
+    assert len(of_calls) == 3, traces
+    assert ["INFER_RESPONSE_COMPLETE" in points for points in of_calls] == [True, True, False]
+    # Seventy texts are three requests, three texts are one, thirty-three are two of which one fails.
+    whole = [points for model, parent, points in traces.values() if model == BOW[0] and parent is None]
+    assert len(whole) == 3 + 1 + 2 and all({"REQUEST_START", "REQUEST_END"} <= points for points in whole)
+    steps = [model for model, parent, _ in traces.values() if parent is not None]
+    assert (steps.count(BOW[1]), steps.count(BOW[2])) == (6, 5), traces
+    assert len(traces) == len(whole) + len(steps)

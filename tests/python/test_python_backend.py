@@ -208,6 +208,53 @@ def test_calls_are_traced_below_their_model(backend, tmp_path):
     assert caller["COMPUTE_START"] <= called["REQUEST_START"] <= called["COMPUTE_END"] <= caller["REQUEST_END"]
 
 
+HEADERS = {"x-user": "ann", "x-tenant-id": "7", "priority": "1", "triton_enable_empty_final_response": "1", "other": "no"}
+RESERVED = "Header '{}' is reserved for Triton usage and cannot be forwarded."
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sent", "reaches"),
+    [
+        # By default nothing; a header counts more than a parameter of its name.
+        (None, HEADERS, {"x-user": "given"}),
+        ("^x-", HEADERS, {"x-user": "ann", "x-tenant-id": "7"}),
+        ("tenant|user", HEADERS, {"x-user": "ann", "x-tenant-id": "7"}),
+        ("pri", HEADERS, RESERVED.format("priority")),
+        ("triton", HEADERS, RESERVED.format("triton_enable_empty_final_response")),
+        # Only what is sent can be refused.
+        ("x-|pri|triton", {"x-user": "ann"}, {"x-user": "ann"}),
+    ],
+)
+def test_headers_reach_a_model_as_parameters(backend, tmp_path, module, pattern, sent, reaches):
+    """Those of its own protocol's pattern and no others, also on a stream; reserved names are refused."""
+    python_models.write(tmp_path)
+    protocol, other = ("http", "grpc") if module is tritonclient.http else ("grpc", "http")
+    flags = [f"--{other}-header-forward-pattern=other"]
+    flags += [f"--{protocol}-header-forward-pattern={pattern}"] if pattern else []
+    running = start(backend, tmp_path, "--model-control-mode=explicit", "--load-model=told", *flags)
+    try:
+        asked = client(module, running)
+        request = {"inputs": number(module, 1), "parameters": {"x-user": "given"}}
+        if isinstance(reaches, str):
+            with pytest.raises(InferenceServerException) as refused:
+                asked.infer("told", **request, headers=sent)
+            assert refused.value.message() == reaches
+            assert refused.value.status() in ("400", "StatusCode.INVALID_ARGUMENT")
+        else:
+            assert json.loads(asked.infer("told", **request, headers=sent).as_numpy("OUT")[0]) == reaches
+        if module is tritonclient.grpc:
+            answers = queue.Queue()
+            asked.start_stream(lambda result, error: answers.put((result, error)), headers=sent)
+            asked.async_stream_infer("told", **request)
+            result, error = answers.get(timeout=WAIT_S)
+            asked.stop_stream()
+            told = error.message() if error else json.loads(result.as_numpy("OUT")[0])
+            assert told == reaches
+    finally:
+        status = running.stop()
+    assert status == 0, f"unclean end; its log:\n{running.log()}"
+
+
 def test_a_model_calls_a_decoupled_model(server, module):
     """Two streams at once, each 0 + 1 + 2 + 3."""
     assert client(module, server).infer("sums_a_stream", number(module, 4)).as_numpy("OUT") == [12]

@@ -372,7 +372,12 @@ pub(crate) fn dispatch(
 ) {
     let model = match snapshot.resolve(name, version) {
         Ok(model) => model,
-        Err(error) => return request.responder.fail(error),
+        Err(error) => {
+            if let Some(trace) = &request.trace {
+                trace.failed(error.message());
+            }
+            return request.responder.fail(error);
+        }
     };
     if let Some(trace) = &request.trace {
         trace.started(&model.config.name, model.version, &request.id, clock.now());
@@ -380,6 +385,9 @@ pub(crate) fn dispatch(
     if let Err(error) = normalise(&mut request, &model.config) {
         let after = clock.now().since(request.received);
         model.statistics.record_failure(FailureReason::Other, after);
+        if let Some(trace) = &request.trace {
+            trace.failed(error.message());
+        }
         return request.responder.fail(error);
     }
     if let Some(account) = &request.account {
@@ -388,7 +396,8 @@ pub(crate) fn dispatch(
     let is_ensemble = matches!(model.config.scheduling, Scheduling::Ensemble(_));
     let observe = if is_ensemble { RequestStatistics::of_ensemble } else { RequestStatistics::new };
     let statistics = observe(Arc::clone(&model.statistics), request.received, Arc::clone(clock));
-    request.responder.observe(Observer { statistics, _in_flight: in_flight });
+    let trace = request.trace.as_deref().cloned();
+    request.responder.observe(Observer { statistics, trace, _in_flight: in_flight });
     if is_ensemble {
         let (snapshot, clock) = (Arc::clone(snapshot), Arc::clone(clock));
         request.steps = Some(Arc::new(Steps { snapshot, clock }));
@@ -398,14 +407,19 @@ pub(crate) fn dispatch(
     }
 }
 
-/// Statistics of one request, and its place among the requests in flight for as long as it lives.
+/// Statistics of one request, its trace, and its place among the requests in flight for as long as it lives.
 struct Observer {
     statistics: RequestStatistics,
+    /// Of a request that is traced: learns of its failure.
+    trace: Option<Trace>,
     _in_flight: Option<InFlight>,
 }
 
 impl RequestObserver for Observer {
     fn replied(&self, outcome: Outcome<'_>, last: bool) {
+        if let (Some(trace), Outcome::Failure(error)) = (&self.trace, outcome) {
+            trace.failed(error.message());
+        }
         self.statistics.replied(outcome, last);
     }
 }

@@ -148,6 +148,7 @@ fn try_start(
     let (model, version) = model_of(server, &message)?;
     let (id, model_version) = (message.id.clone(), message.model_version.clone());
     let trace = traced::sample(server, &message.model_name, origin.caller, origin.began, received);
+    let refused = trace.clone();
     let infer = |responder| {
         let Decoded { model_name, version, mut request, asked } =
             decode(message, (&model, version), origin.regions, received, responder)?;
@@ -157,13 +158,18 @@ fn try_start(
         let record = origin.record.clone();
         Ok::<_, Error>(AskedOnStream { id, model_name, model_version, asked, record, trace })
     };
+    let refuse = |error: &Error| {
+        if let Some(trace) = &refused {
+            trace.refused(error.message());
+        }
+    };
     Ok(if model.config.decoupled {
         let (responder, replies) = stream_reply();
-        let asked = infer(responder)?;
+        let asked = infer(responder).inspect_err(refuse)?;
         Answer::Many { replies, asked }
     } else {
         let (responder, reply) = unary_reply();
-        let asked = infer(responder)?;
+        let asked = infer(responder).inspect_err(refuse)?;
         Answer::One(Single::awaited(reply, asked))
     })
 }

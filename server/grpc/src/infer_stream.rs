@@ -313,6 +313,9 @@ where
 impl AskedOnStream {
     /// A response leaves, or an error.
     fn tell(&self, error: Option<&Error>) {
+        if let (Some(trace), Some(error)) = (&self.trace, error) {
+            trace.refused(error.message());
+        }
         if let Some(record) = &self.record {
             let code = error.map_or(Code::Ok, |error| status::from_error(error).code());
             access_log::answered(record, code);

@@ -83,7 +83,7 @@ impl GrpcInferenceService for InferenceService {
             (_, None) => {}
             (Ok(response), Some(trace)) => drop(response.extensions_mut().insert(Sending(trace))),
             // A status is sent with its headers.
-            (Err(_), Some(trace)) => traced::refuse(&trace),
+            (Err(status), Some(trace)) => traced::refuse(&trace, status.message()),
         }
         answer
     }

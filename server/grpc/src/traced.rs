@@ -70,8 +70,9 @@ pub(crate) fn watch(response: http::Response<Body>) -> http::Response<Body> {
     }
 }
 
-/// The request is answered with a status and without a body.
-pub(crate) fn refuse(trace: &Trace) {
+/// The request is answered with a status of this text and without a body.
+pub(crate) fn refuse(trace: &Trace, error: &str) {
+    trace.refused(error);
     trace.record_now(Activity::GrpcSendStart);
     trace.record_now(Activity::GrpcSendEnd);
 }

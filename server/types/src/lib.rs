@@ -8,6 +8,7 @@ mod clock;
 mod datatype;
 mod error;
 mod request;
+mod request_trace;
 mod responder;
 mod response;
 mod scheduling;
@@ -21,6 +22,7 @@ pub use clock::{Clock, MonotonicClock, Timestamp};
 pub use datatype::DataType;
 pub use error::{Error, ErrorCode};
 pub use request::{CorrelationId, InferRequest, Parameter, Parameters, SequenceFlags};
+pub use request_trace::RequestTrace;
 pub use responder::{AlreadyFinished, Outcome, Reply, RequestObserver, Responder, ResponseSink};
 pub use response::InferResponse;
 pub use scheduling::{
@@ -29,7 +31,7 @@ pub use scheduling::{
 pub use shape::{Shape, ShapeError};
 pub use tensor::{BytesElements, ElementError, Tensor, push_bytes_element};
 pub use trace::{
-    Activity, Mark, MarkName, RequestTrace, TensorActivity, Trace, TraceId, TraceLevel,
-    TraceRecord, TraceSink, TracedRequest,
+    Activity, Mark, MarkName, TensorActivity, Trace, TraceId, TraceLevel, TraceRecord, TraceSink,
+    TracedRequest,
 };
 pub use trace_context::TraceContext;

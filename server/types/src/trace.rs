@@ -7,7 +7,6 @@
 use crate::{Tensor, Timestamp, TraceContext};
 use std::{
     fmt,
-    ops::Deref,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicUsize, Ordering},
@@ -19,6 +18,9 @@ const MAX_MARKS: usize = 4096;
 
 /// Traces that belong to one request of a client; further ones are not kept.
 const MAX_TRACES: usize = 10_000;
+
+/// Bytes of an error's text: it may quote what a client sent.
+const MAX_ERROR: usize = 1024;
 
 /// A point on the way of a request, under Triton's names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,6 +152,8 @@ pub struct TraceRecord {
     pub marks: Vec<Mark>,
     /// In the order they were seen.
     pub tensors: Vec<(TensorActivity, Tensor)>,
+    /// Why the model gave no response, or not all of them; `None` if it did.
+    pub error: Option<String>,
 }
 
 /// A request of a client with every request that it led to, ascending by id.
@@ -161,6 +165,8 @@ pub struct TracedRequest {
     pub caller: Option<u64>,
     /// One for each model that took part.
     pub traces: Vec<TraceRecord>,
+    /// What the client was told instead of an answer.
+    pub error: Option<String>,
 }
 
 /// The identity of a new trace.
@@ -206,6 +212,7 @@ struct Whole {
     caller: Option<u64>,
     traces: AtomicUsize,
     finished: Mutex<Vec<TraceRecord>>,
+    error: Mutex<Option<String>>,
 }
 
 impl Trace {
@@ -218,8 +225,8 @@ impl Trace {
         model: &str,
     ) -> Self {
         let parent_span_id = context.span_id;
-        let (traces, finished) = (AtomicUsize::new(0), Mutex::default());
-        let whole = Arc::new(Whole { sink, level, context, caller, traces, finished });
+        let (traces, finished, error) = (AtomicUsize::new(0), Mutex::default(), Mutex::default());
+        let whole = Arc::new(Whole { sink, level, context, caller, traces, finished, error });
         Self::within(whole, 0, parent_span_id, model)
     }
 
@@ -241,6 +248,14 @@ impl Trace {
     pub fn child(&self) -> Self {
         let Inner { whole, id, .. } = &*self.0;
         Self::within(Arc::clone(whole), id.id, id.span_id, "")
+    }
+
+    /// The trace of a further request that the client's one led to, not below this one but beside it.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        let whole = Arc::clone(&self.0.whole);
+        let parent_span_id = whole.context.span_id;
+        Self::within(whole, 0, parent_span_id, "")
     }
 
     /// Unique in the server, from 1.
@@ -323,6 +338,17 @@ impl Trace {
         }
     }
 
+    /// The model failed the request; the first error is kept.
+    pub fn failed(&self, error: &str) {
+        self.lock().error.get_or_insert_with(|| shortened(error));
+    }
+
+    /// The client is told this error instead of an answer; the first one is kept.
+    pub fn refused(&self, error: &str) {
+        let mut told = self.0.whole.error.lock().unwrap_or_else(PoisonError::into_inner);
+        told.get_or_insert_with(|| shortened(error));
+    }
+
     fn mark(&self, at: Timestamp, name: impl FnOnce() -> MarkName) {
         if self.level().timestamps {
             let mut record = self.lock();
@@ -335,6 +361,10 @@ impl Trace {
     fn lock(&self) -> MutexGuard<'_, TraceRecord> {
         self.0.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn shortened(error: &str) -> String {
+    error[..error.floor_char_boundary(MAX_ERROR)].to_owned()
 }
 
 impl fmt::Debug for Trace {
@@ -362,56 +392,15 @@ impl Drop for Whole {
         let mut traces = std::mem::take(finished);
         traces.sort_unstable_by_key(|trace| trace.id);
         let (context, caller) = (self.context.clone(), self.caller);
-        self.sink.finished(TracedRequest { context, caller, traces });
-    }
-}
-
-/// The trace of a request, held by the request: REQUEST_END is when it is dropped, and every step of
-/// the request is over, if the request has reached its model.
-#[derive(Debug)]
-pub struct RequestTrace(Arc<Ending>);
-
-#[derive(Debug)]
-struct Ending {
-    trace: Trace,
-    /// Of the ensemble that this is a step of; ends later.
-    _whole: Option<Arc<Ending>>,
-}
-
-impl RequestTrace {
-    /// Of a request that is about to be made.
-    pub fn new(trace: Trace) -> Self {
-        Self(Arc::new(Ending { trace, _whole: None }))
-    }
-
-    /// Of a step of this request.
-    #[must_use]
-    pub fn step(&self) -> Self {
-        let whole = Some(Arc::clone(&self.0));
-        Self(Arc::new(Ending { trace: self.child(), _whole: whole }))
-    }
-}
-
-impl Deref for RequestTrace {
-    type Target = Trace;
-
-    fn deref(&self) -> &Trace {
-        &self.0.trace
-    }
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if self.trace.with(|record| record.version.is_some()) {
-            self.trace.record_now(Activity::RequestEnd);
-        }
+        let error = self.error.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        self.sink.finished(TracedRequest { context, caller, traces, error });
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{DataType, Shape};
+    use crate::{DataType, RequestTrace, Shape};
     use std::sync::atomic::AtomicU64;
 
     #[derive(Debug, Default)]
@@ -514,5 +503,31 @@ mod tests {
             let expect = |wanted| if wanted { MAX_MARKS } else { 0 };
             assert_eq!(counts, (expect(timestamps), expect(tensors)));
         }
+    }
+
+    #[test]
+    fn the_first_error_is_told() {
+        let recorder = Arc::new(Recorder::default());
+        let first = trace(&recorder, BOTH);
+        first.started("m", 1, "", Timestamp::from_nanos(1));
+        let second = first.beside();
+        second.started("m", 1, "", Timestamp::from_nanos(2));
+        // Two bytes each, and the limit is even: it would fall between two of them.
+        let long = format!("a{}", "ä".repeat(MAX_ERROR));
+        second.failed(&long);
+        second.failed("later");
+        second.refused("told");
+        first.refused("later");
+        drop((first, second));
+        let finished = recorder.finished.lock().unwrap();
+        let [request] = finished.as_slice() else { panic!("{finished:?}") };
+        assert_eq!(request.error.as_deref(), Some("told"));
+        let shown: Vec<_> = request
+            .traces
+            .iter()
+            .map(|trace| (trace.parent_id, trace.parent_span_id, trace.error.as_deref()))
+            .collect();
+        let cut = &long[..MAX_ERROR - 1];
+        assert_eq!(shown, [(0, 8, None), (0, 8, Some(cut))]);
     }
 }

@@ -1,13 +1,14 @@
 //! Spans over OTLP, received by a collector of this test; and W3C trace context, in and out.
 
-use crate::clients::{grpc, http, infer, send, simple, within_limit};
+use crate::clients::{grpc, http, infer, send, simple, text, within_limit};
+use hippocamp_client::{Error, InferInput, InferRequest, InferResult};
 use hippocamp_proto::inference::{ModelInferRequest, model_infer_request::InferInputTensor};
 use hippocamp_tests::{Repository, Sandbox, Settings};
 use http::Method;
 use opentelemetry_proto::tonic::{
     collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse},
     common::v1::{AnyValue, KeyValue, any_value::Value},
-    trace::v1::Span,
+    trace::v1::{Span, status::StatusCode},
 };
 use prost::Message as _;
 use std::sync::{Arc, Mutex};
@@ -304,4 +305,69 @@ async fn a_collector_that_is_away_costs_traces_and_nothing_else() {
 
 async fn http_page(server: &Sandbox) -> String {
     crate::clients::body(&crate::clients::get(server.metrics(), "/metrics").await)
+}
+
+/// Takes INPUT0 of any length, and gives it to a model that takes sixteen.
+const LOOSE: &str = r#"
+name: "loose"
+platform: "ensemble"
+max_batch_size: 8
+input [
+  { name: "INPUT0" data_type: TYPE_INT32 dims: [ -1 ] },
+  { name: "INPUT1" data_type: TYPE_INT32 dims: [ -1 ] }
+]
+output [ { name: "OUTPUT0" data_type: TYPE_INT32 dims: [ -1 ] } ]
+ensemble_scheduling {
+  step [ { model_name: "simple" model_version: -1
+    input_map { key: "INPUT0" value: "INPUT0" } input_map { key: "INPUT1" value: "INPUT1" }
+    output_map { key: "OUTPUT0" value: "OUTPUT0" } } ]
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn spans_of_failed_requests_say_why() {
+    let collector = Collector::start().await;
+    let repository = Repository::new().simple("simple", "").model("loose", LOOSE);
+    let server = exporting(&repository, &collector, &["rate=1"]);
+    let fine = infer(&server, "simple", 1, 2).await;
+    // Refused by the model, over both protocols; by a step; before the model was reached.
+    let mut missing = simple("simple", 1, 2);
+    missing.inputs.truncate(1);
+    let over_http = within_limit(http(&server).infer(&missing)).await;
+    let over_grpc = within_limit(grpc(&server).await.infer(&missing)).await;
+    let short = |name| InferInput::new(name, &[1, 4], &[7; 4]);
+    let short = InferRequest::new("loose").input(short("INPUT0")).input(short("INPUT1"));
+    let by_a_step = within_limit(http(&server).infer(&short)).await;
+    let no_request = {
+        let path = "/v2/models/simple/infer";
+        let answer = send(server.http(), Method::POST, path, &[], "{}").await;
+        let json: serde_json::Value = answer.json().expect("an error is JSON");
+        json["error"].as_str().expect("a text").to_owned()
+    };
+    server.stop();
+    fine.expect("simple infers");
+    let told = |answer: Result<InferResult, Error>| text(&answer.expect_err("it fails")).to_owned();
+    let [over_http, over_grpc, by_a_step] = [over_http, over_grpc, by_a_step].map(told);
+    assert!(over_http.contains("INPUT1") && by_a_step.contains("shape"), "{by_a_step}");
+
+    let (_, spans) = collector.spans();
+    let why = |name: &str| -> Vec<String> {
+        named(&spans, name)
+            .into_iter()
+            .map(|span| {
+                let status = span.status.clone().unwrap_or_default();
+                let failed = status.code() == StatusCode::Error;
+                assert_eq!(failed, !status.message.is_empty(), "{span:?}");
+                status.message
+            })
+            .collect()
+    };
+    let whole = [String::new(), over_http.clone(), over_grpc, by_a_step.clone(), no_request];
+    assert_eq!(why("InferRequest"), whole, "what clients were told, in this order");
+    // A request that is none does not reach the model.
+    let at_the_model = why("simple");
+    assert_eq!(at_the_model[..3], [String::new(), over_http.clone(), over_http]);
+    assert!(at_the_model.len() == 4 && by_a_step.contains(&at_the_model[3]), "{at_the_model:?}");
+    assert_eq!(why("loose"), [by_a_step]);
+    assert!(why("compute").iter().all(String::is_empty));
 }

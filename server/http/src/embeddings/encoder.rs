@@ -138,7 +138,7 @@ impl Encoder {
         &self,
         server: &InferenceServer,
         texts: &[String],
-        equip: impl Fn(&mut InferRequest) -> Result<(), Error>,
+        mut equip: impl FnMut(&mut InferRequest) -> Result<(), Error>,
     ) -> Result<Embeddings, Error> {
         let mut embeddings = Embeddings { values: Vec::new(), size: self.size, tokens: 0 };
         let mut waiting: VecDeque<(usize, UnaryReply)> = VecDeque::with_capacity(MAX_IN_FLIGHT);

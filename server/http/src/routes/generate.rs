@@ -112,7 +112,7 @@ async fn answer_with_events(call: Call, traced: &mut Traced) -> Result<Response,
 async fn start(mut call: Call, traced: &mut Traced) -> Result<Responses, HttpError> {
     let version = call.version()?;
     let model = call.front.server.model(call.name(), version)?;
-    traced.sample(&call);
+    traced.sample(&call, call.name());
     let body = call.read_body().await?;
     let received = call.front.server.now();
     traced.received(received);
@@ -204,9 +204,13 @@ impl http_body::Body for Events {
         }
         let response = ready!(self.responses.poll_next(context));
         Poll::Ready(response.map(|response| {
-            let json = response
-                .and_then(|response| encode_generate(&response))
-                .unwrap_or_else(|error| error_json(error.message()));
+            let encoded = response.and_then(|response| encode_generate(&response));
+            let json = encoded.unwrap_or_else(|error| {
+                if let Some(trace) = &self.responses.trace {
+                    trace.refused(error.message());
+                }
+                error_json(error.message())
+            });
             Ok(Frame::data(event(&json)))
         }))
     }

@@ -60,7 +60,7 @@ async fn answer(mut call: Call, traced: &mut Traced) -> Result<Response, HttpErr
         )
         .into());
     }
-    traced.sample(&call);
+    traced.sample(&call, call.name());
     let body = call.read_body().await?;
     let received = call.front.server.now();
     traced.received(received);

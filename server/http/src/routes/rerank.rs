@@ -4,6 +4,7 @@
 use super::{
     Answer, Call, Route, json,
     openai_models::{encoder, only_encoder},
+    traced::Traced,
 };
 use crate::{
     body::offload,
@@ -16,6 +17,7 @@ use crate::{
     openapi::{Body, Docs},
 };
 use axum::response::Response;
+use hippocamp_types::InferRequest;
 use http::Method;
 
 /// Reads the body of a request.
@@ -56,9 +58,11 @@ pub(super) const ROUTES: &[Route] = &[
 fn texts(call: Call) -> Answer {
     let write: Write =
         |_model, request, made| response::rerank(request, &response::ranks(request, made));
-    Box::pin(
-        async move { rerank(call, request::rerank, write).await.map_err(OpenAiError::into_http) },
-    )
+    Box::pin(async move {
+        let mut traced = Traced::new(&call);
+        let answer = rerank(call, &mut traced, request::rerank, write).await;
+        traced.end(answer.map_err(OpenAiError::into_http))
+    })
 }
 
 fn documents(call: Call) -> Answer {
@@ -66,21 +70,38 @@ fn documents(call: Call) -> Answer {
         response::rerank_documents(model, request, &response::ranks(request, made), made.tokens)
     };
     Box::pin(async move {
-        let answer = rerank(call, request::rerank_documents, write).await;
-        Ok(answer.unwrap_or_else(OpenAiError::into_response))
+        let mut traced = Traced::new(&call);
+        let answer = rerank(call, &mut traced, request::rerank_documents, write).await;
+        let answer = answer.unwrap_or_else(|error| {
+            traced.refused(&error);
+            error.into_response()
+        });
+        traced.end(Ok(answer))
     })
 }
 
-async fn rerank(mut call: Call, read: Read, write: Write) -> Result<Response, OpenAiError> {
+async fn rerank(
+    mut call: Call,
+    traced: &mut Traced,
+    read: Read,
+    write: Write,
+) -> Result<Response, OpenAiError> {
     let body = call.read_body().await?;
+    let received = call.front.server.now();
     let request = offload(body.len(), move || read(&body)).await??;
     let server = &call.front.server;
     let encoder = match &request.model {
         Some(model) => encoder(&call, model).await?,
         None => only_encoder(&call).await?,
     };
-    let made =
-        encoder.embed(server, &request.texts, |request| call.equip(request, &encoder.name)).await?;
+    traced.sample(&call, &encoder.name);
+    traced.received(received);
+    let equip = |asked: &mut InferRequest| {
+        asked.trace = traced.of_request();
+        call.equip(asked, &encoder.name)
+    };
+    let made = encoder.embed(server, &request.texts, equip).await?;
+    traced.responded();
     let size = request.texts.len() * encoder.size * size_of::<f32>();
     Ok(json(offload(size, move || write(&encoder.name, &request, &made)).await?))
 }

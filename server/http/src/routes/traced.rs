@@ -12,6 +12,7 @@ use hippocamp_types::{Activity, RequestTrace, Timestamp, Trace, TraceContext};
 use http::{HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 use std::{
+    fmt::Display,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -26,6 +27,8 @@ pub(super) struct Traced {
     /// When the request began to arrive; set while requests are traced.
     began: Option<Timestamp>,
     trace: Option<Trace>,
+    /// Requests to models that the trace has been given to.
+    requests: usize,
 }
 
 impl Traced {
@@ -38,13 +41,13 @@ impl Traced {
             .then(|| TraceContext::parse(values(TRACEPARENT), values(TRACESTATE)))
             .flatten();
         let server = &call.front.server;
-        Self { caller, began: server.is_tracing().then(|| server.now()), trace: None }
+        Self { caller, began: server.is_tracing().then(|| server.now()), trace: None, requests: 0 }
     }
 
     /// The model is there: decides whether the request is traced.
-    pub(super) fn sample(&mut self, call: &Call) {
+    pub(super) fn sample(&mut self, call: &Call, model: &str) {
         let Some(began) = self.began else { return };
-        self.trace = call.front.server.sample(call.name(), self.caller.as_ref());
+        self.trace = call.front.server.sample(model, self.caller.as_ref());
         if let Some(trace) = &self.trace {
             trace.record(Activity::HttpRecvStart, began);
         }
@@ -57,9 +60,12 @@ impl Traced {
         }
     }
 
-    /// What the request carries on its way.
-    pub(super) fn of_request(&self) -> Option<RequestTrace> {
-        self.trace().map(RequestTrace::new)
+    /// What a request to a model carries on its way: the first one the trace itself, others of the
+    /// same call one beside it.
+    pub(super) fn of_request(&mut self) -> Option<RequestTrace> {
+        let trace = self.trace.as_ref()?;
+        self.requests += 1;
+        Some(RequestTrace::new(if self.requests == 1 { trace.clone() } else { trace.beside() }))
     }
 
     pub(super) fn trace(&self) -> Option<Trace> {
@@ -73,6 +79,13 @@ impl Traced {
         }
     }
 
+    /// The client is told an error.
+    pub(super) fn refused(&self, error: &impl Display) {
+        if let Some(trace) = &self.trace {
+            trace.refused(&error.to_string());
+        }
+    }
+
     /// The answer, with the trace context of this server's span, or of the caller's where this
     /// server adds none.
     pub(super) fn end(self, answer: Result<Response, HttpError>) -> Result<Response, HttpError> {
@@ -83,6 +96,7 @@ impl Traced {
         }
         let mut response = answer.unwrap_or_else(|error| {
             tracing::debug!(%error, "request failed");
+            self.refused(&error);
             let failed = Failed(error.request_id().map(str::to_owned));
             let mut response = error.into_response();
             response.extensions_mut().insert(failed);

@@ -163,7 +163,10 @@ mod tests {
         };
         let context = TraceContext { trace_id: 1, span_id: 1, flags: 1, state: String::new() };
         let mut text = b"[".to_vec();
-        write(&mut text, &TracedRequest { context, caller: None, traces: vec![parent, child] });
+        write(
+            &mut text,
+            &TracedRequest { context, caller: None, traces: vec![parent, child], error: None },
+        );
         text.push(b']');
         let read: serde_json::Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(

@@ -54,6 +54,7 @@ pub(super) fn spans(
             maker.model(trace, &of_model, &mut new_span, &mut done);
         }
     }
+    whole.status = status(request.error.as_deref());
     maker.close(&mut whole, last);
     done.push(whole);
     done
@@ -145,6 +146,7 @@ impl Maker {
         let parent = SpanId::from_bytes(trace.parent_span_id.to_be_bytes());
         let mut model = self.open(&trace.model, id, parent, first.at);
         model.attributes = attributes(trace);
+        model.status = status(trace.error.as_deref());
         // The model's own span lies at the bottom.
         let mut open = vec![model];
         for mark in marks {
@@ -169,6 +171,11 @@ impl Maker {
             done.push(span);
         }
     }
+}
+
+/// Unset where nothing failed, as OpenTelemetry asks of those who only report.
+fn status(error: Option<&str>) -> Status {
+    error.map_or(Status::Unset, |error| Status::error(error.to_owned()))
 }
 
 fn attributes(trace: &TraceRecord) -> Vec<KeyValue> {
@@ -250,12 +257,14 @@ mod tests {
             model: "n".to_owned(),
             version: Some(1),
             marks: vec![mark("REQUEST_START", 4), mark("REQUEST_END", 5)],
+            error: Some("no".to_owned()),
             ..TraceRecord::default()
         };
         let refused = TraceRecord { id: 3, parent_id: 1, ..TraceRecord::default() };
         let context = TraceContext { trace_id: 7, span_id: 20, flags: 1, state: "a=b".into() };
         let traces = vec![parent, child, refused];
-        let request = TracedRequest { context, caller: Some(19), traces };
+        let error = Some("told".to_owned());
+        let request = TracedRequest { context, caller: Some(19), traces, error };
         let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1000);
         let anchor = Anchor { wall, steady: Timestamp::from_nanos(10) };
         let mut next = 100_u64;
@@ -289,6 +298,10 @@ mod tests {
             ]
         );
         assert!(made[5].parent_span_is_remote);
+        let statuses: Vec<_> = made.iter().map(|span| span.status.clone()).collect();
+        let mut expect = vec![Status::Unset; 4];
+        expect.extend([Status::error("no"), Status::error("told")]);
+        assert_eq!(statuses, expect);
         let attributes: Vec<_> =
             made[2].attributes.iter().map(|a| format!("{}={}", a.key, a.value)).collect();
         assert_eq!(

@@ -191,7 +191,8 @@ impl Shared {
 fn weigh(traces: &[TraceRecord]) -> Weight {
     let bytes = |trace: &TraceRecord| {
         let tensors: usize = trace.tensors.iter().map(|(_, tensor)| tensor.data.len()).sum();
-        tensors + trace.request_id.len() + 256 + 64 * trace.marks.len()
+        let error = trace.error.as_ref().map_or(0, String::len);
+        tensors + trace.request_id.len() + error + 256 + 64 * trace.marks.len()
     };
     // A span for each model, one for its computation, one for the whole.
     Weight { bytes: traces.iter().map(bytes).sum(), spans: 2 * traces.len() + 1 }
