@@ -1,8 +1,8 @@
 //! The access log: a line of JSON for each call, written by a thread of its own.
 //!
 //! A front-end opens a [`AccessRecord`] when a call comes and gives it to the request as its
-//! [`Account`]. The line is written when nobody holds the record any more: backends report what an
-//! execution took just after they have answered.
+//! [`Account`]. The line is made when nobody holds the record any more: backends report what an
+//! execution took just after they have answered; and written with those of the next milliseconds.
 
 use crate::log::utc_now;
 use hippocamp_types::Account;
@@ -27,6 +27,9 @@ const WAITING_LINES: usize = 16_384;
 
 /// Time between two looks whether the file was moved away, as those who rotate logs do.
 const ROTATION_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Time that a line waits for company: so often at most is the thread woken, and the file written.
+const GATHERING: Duration = Duration::from_millis(5);
 
 /// Stands for standard output.
 const STDOUT: &str = "-";
@@ -305,6 +308,10 @@ fn write_lines(lines: &Receiver<Message>, target: &mut dyn Target, left_out: &At
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        if matches!(first, Some(Message::Line(_))) {
+            // Nobody has to wake a thread that sleeps.
+            thread::sleep(GATHERING);
+        }
         // What waits goes to the disk at once.
         let (mut batch, mut waiting) = (Vec::new(), Vec::new());
         for message in first.into_iter().chain(lines.try_iter().take(WAITING_LINES)) {
