@@ -26,6 +26,10 @@ pub enum RepositoryError {
     )]
     OverrideName { file: String },
     #[error(
+        "invalid model name '{name}', model name must not contain path traversal characters: expected the name of a directory, without '/', of 1 to 255 bytes"
+    )]
+    ModelName { name: String },
+    #[error(
         "override files need a 'config' parameter along with them, since the repository's model is not used"
     )]
     OverrideWithoutConfig,
@@ -45,6 +49,7 @@ impl From<RepositoryError> for Error {
             | RepositoryError::Blocked(_)
             | RepositoryError::NoVersion { .. }
             | RepositoryError::OverrideName { .. }
+            | RepositoryError::ModelName { .. }
             | RepositoryError::OverrideWithoutConfig => ErrorCode::InvalidArgument,
         };
         Self::new(code, error.to_string())

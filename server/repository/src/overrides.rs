@@ -10,6 +10,9 @@ use std::{
 };
 use tempfile::TempDir;
 
+/// Bytes in the name of a directory.
+const LONGEST_NAME: usize = 255;
+
 /// What a load call may bring along instead of what stands in the repository.
 #[derive(Clone, Debug, Default)]
 pub struct LoadOverrides {
@@ -44,6 +47,7 @@ pub(crate) fn source(
             directory.ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
         return source::with_config(name, directory.to_owned(), config, None);
     }
+    check(name)?;
     let root =
         TempDir::with_prefix("hippocamp-model-").map_err(|source| write_error("", source))?;
     // The model's directory has the model's name: backends see it.
@@ -56,6 +60,17 @@ pub(crate) fn source(
             .map_err(|source| write_error(file, source))?;
     }
     source::with_config(name, model, config, Some(root))
+}
+
+/// A name that a client made up becomes a directory's: it has to be one name, or files would be
+/// written elsewhere.
+fn check(name: &str) -> Result<(), RepositoryError> {
+    let mut parts = Path::new(name).components();
+    let alone = matches!((parts.next(), parts.next()), (Some(Component::Normal(part)), None) if part == name);
+    if alone && name.len() <= LONGEST_NAME && !name.contains(char::is_control) {
+        return Ok(());
+    }
+    Err(RepositoryError::ModelName { name: name.to_owned() })
 }
 
 /// The path after `file:`, if it has a version, a name, and stays inside the model.
@@ -85,6 +100,35 @@ mod tests {
             ["file:", "file:model.onnx", "file:/etc/passwd", "file:../x", "file:1/../../x", ""]
         {
             assert!(matches!(relative(bad), Err(RepositoryError::OverrideName { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_name_of_a_model_is_one_name() {
+        let elsewhere = TempDir::new().unwrap();
+        let absolute = elsewhere.path().join("m");
+        let long = "x".repeat(256);
+        let files = vec![("file:1/x".to_owned(), Bytes::new())];
+        let overrides = LoadOverrides { config: Some("{}".to_owned()), files };
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../m",
+            "a/b",
+            "a/",
+            "/",
+            "a\0b",
+            "a\nb",
+            &long,
+            absolute.to_str().unwrap(),
+        ] {
+            let refused = source(bad, None, &overrides);
+            assert!(matches!(refused, Err(RepositoryError::ModelName { .. })), "{bad}");
+        }
+        assert!(!absolute.exists());
+        for good in ["m", "né", "a.b", "..m", &long[1..]] {
+            check(good).unwrap();
         }
     }
 
