@@ -7,6 +7,7 @@
 
 mod access;
 mod access_log;
+mod announced;
 mod convert;
 mod describe;
 mod health;

@@ -4,6 +4,7 @@
 use crate::{
     access,
     access_log::{self, Journal},
+    announced::Room,
     health::HealthService,
     options::{GrpcOptions, MAX_MESSAGE_BYTES},
     service::InferenceService,
@@ -42,6 +43,7 @@ pub struct Services {
     inference: GrpcInferenceServiceServer<InferenceService>,
     health: HealthServer<HealthService>,
     reflection: Routes,
+    room: Room,
 }
 
 impl Services {
@@ -76,6 +78,7 @@ impl Services {
             inference,
             health: HealthServer::new(health),
             reflection: reflection(),
+            room: Room::default(),
         }
     }
 }
@@ -117,6 +120,7 @@ impl Service<http::Request<Body>> for Services {
         } else if let Some(journal) = journal {
             request.extensions_mut().insert(journal);
         }
+        let mut request = request.map(|body| self.room.bound(body));
         let path = request.uri().path();
         let answered = if path.starts_with(INFERENCE) {
             if self.server.is_tracing() {
