@@ -39,6 +39,8 @@ fn say_everything() {
     trace!("t");
     info!(target: "library", "li");
     debug!(target: "library", "ld");
+    info!(target: "backend", "bi");
+    debug!(target: "backend", "bd");
 }
 
 fn messages(page: &Page) -> Vec<String> {
@@ -55,15 +57,18 @@ fn severities_are_switched_one_by_one_at_run_time() {
             assert_eq!(messages(page), expect);
         };
         let keep = LogUpdate::default;
-        check(keep(), &["e", "w", "i"]);
-        check(LogUpdate { verbose_level: Some(1), ..keep() }, &["e", "w", "i", "d", "li"]);
+        check(keep(), &["e", "w", "i", "bi"]);
+        check(
+            LogUpdate { verbose_level: Some(1), ..keep() },
+            &["e", "w", "i", "d", "li", "bi", "bd"],
+        );
         check(
             LogUpdate { verbose_level: Some(2), ..keep() },
-            &["e", "w", "i", "d", "t", "li", "ld"],
+            &["e", "w", "i", "d", "t", "li", "ld", "bi", "bd"],
         );
         check(LogUpdate { verbose_level: Some(0), info: Some(false), ..keep() }, &["e", "w"]);
         check(LogUpdate { error: Some(false), ..keep() }, &["w"]);
-        check(LogUpdate { warning: Some(false), info: Some(true), ..keep() }, &["i"]);
+        check(LogUpdate { warning: Some(false), info: Some(true), ..keep() }, &["i", "bi"]);
         assert_eq!(
             control.settings(),
             LogSettings { error: false, warning: false, ..LogSettings::default() }
