@@ -71,7 +71,8 @@ pub(crate) async fn serve(
         };
         let (router, stopping, watcher) = (router.clone(), stopping.clone(), graceful.watcher());
         tokio::spawn(async move {
-            if let Err(error) = converse(connection, router, stopping, watcher).await {
+            let talk = converse(connection, router, stopping, watcher, HEADER_TIMEOUT);
+            if let Err(error) = talk.await {
                 tracing::debug!(error = format!("{error:#}"), "connection ended early");
             }
         });
@@ -82,15 +83,16 @@ pub(crate) async fn serve(
     }
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection. `patience` is the time that the headers of one may take.
 async fn converse(
     mut connection: Connection,
     router: Router,
     mut stopping: watch::Receiver<bool>,
     watcher: Watcher,
+    patience: Duration,
 ) -> anyhow::Result<()> {
     let protocol = tokio::select! {
-        protocol = tokio::time::timeout(HEADER_TIMEOUT, connection.protocol()) => {
+        protocol = tokio::time::timeout(patience, connection.protocol()) => {
             protocol.context("the client did not send a request")??
         }
         // Nothing was asked yet.
@@ -105,7 +107,7 @@ async fn converse(
     match protocol {
         Protocol::Http1 => {
             let mut builder = http1::Builder::new();
-            builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+            builder.timer(TokioTimer::new()).header_read_timeout(patience);
             watcher.watch(builder.serve_connection(io, service)).await?;
         }
         Protocol::Http2 => {
@@ -119,4 +121,43 @@ async fn converse(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hippocamp_net::Address;
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpStream,
+    };
+
+    /// What a client reads that sends these bytes and then nothing, and how the conversation ends.
+    async fn stops_after(sent: &[u8]) -> (Vec<u8>, anyhow::Result<()>) {
+        let address = Address::new("127.0.0.1", 0).expect("it is an address");
+        let options = ListenOptions { address, share_port: false, tls: None };
+        let listener = Listener::bind(options).expect("a port is free");
+        let Address::Tcp(address) = listener.address().expect("it is bound") else {
+            unreachable!("it is no Unix socket");
+        };
+        let mut client = TcpStream::connect(address).await.expect("it listens");
+        client.write_all(sent).await.expect("it is open");
+        let (_stop, stopping) = watch::channel(false);
+        let (connection, graceful) = (listener.accept().await, GracefulShutdown::new());
+        let patience = Duration::from_millis(20);
+        let ended =
+            converse(connection, Router::new(), stopping, graceful.watcher(), patience).await;
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("it is closed");
+        (answer, ended)
+    }
+
+    #[tokio::test]
+    async fn headers_that_do_not_end_are_given_up() {
+        for sent in [&b""[..], b"PRI * HTTP/2", b"GET /v2 HTTP/1.1\r\nHost: x\r\n"] {
+            let (answer, ended) = stops_after(sent).await;
+            assert_eq!(answer, b"", "after {sent:?}");
+            ended.expect_err("the client did not send a request");
+        }
+    }
 }

@@ -23,6 +23,9 @@ use std::{
 /// Time that may pass between two pieces of a request's body.
 const STALLED_AFTER: Duration = Duration::from_secs(60);
 
+/// An encoding that is unknown is shown up to this many bytes.
+const LONGEST_SHOWN: usize = 64;
+
 /// Work on more bytes than this leaves the threads that serve sockets.
 const OFFLOAD_ABOVE: usize = 128 * 1024;
 
@@ -51,7 +54,11 @@ impl Encoding {
             None | Some(b"" | b"identity") => Ok(None),
             Some(b"gzip" | b"x-gzip") => Ok(Some(Self::Gzip)),
             Some(b"deflate") => Ok(Some(Self::Deflate)),
-            Some(_) => Err(HttpError::ContentEncoding),
+            Some(other) => {
+                let shown = &other[..other.len().min(LONGEST_SHOWN)];
+                let shown = String::from_utf8_lossy(shown).into_owned();
+                Err(HttpError::ContentEncoding(shown))
+            }
         }
     }
 
@@ -91,7 +98,7 @@ pub(crate) async fn read(
     limit: usize,
 ) -> Result<Bytes, HttpError> {
     let encoding = Encoding::of_request(headers)?;
-    let bytes = receive(body, limit).await?;
+    let bytes = receive(body, limit, STALLED_AFTER).await?;
     match encoding {
         None => Ok(bytes),
         Some(encoding) if bytes.len() > OFFLOAD_INFLATE_ABOVE => {
@@ -101,14 +108,15 @@ pub(crate) async fn read(
     }
 }
 
-async fn receive(mut body: Body, limit: usize) -> Result<Bytes, HttpError> {
+/// `patience` is the time that may pass between two pieces.
+async fn receive(mut body: Body, limit: usize, patience: Duration) -> Result<Bytes, HttpError> {
     let announced = body.size_hint();
     if announced.lower() > limit as u64 {
         return Err(HttpError::BodyTooLarge { size: BodySize::Exactly(announced.lower()), limit });
     }
     let mut first = Bytes::new();
     let mut all: Option<BytesMut> = None;
-    while let Some(piece) = next_piece(&mut body).await? {
+    while let Some(piece) = next_piece(&mut body, patience).await? {
         if first.is_empty() && all.is_none() {
             // Usually the only one: the body stays where the socket put it.
             first = piece;
@@ -131,15 +139,15 @@ async fn receive(mut body: Body, limit: usize) -> Result<Bytes, HttpError> {
     Ok(all.map_or(first, BytesMut::freeze))
 }
 
-async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, HttpError> {
+async fn next_piece(body: &mut Body, patience: Duration) -> Result<Option<Bytes>, HttpError> {
     loop {
         let frame = tokio::time::timeout(
-            STALLED_AFTER,
+            patience,
             std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context)),
         );
         let frame = frame
             .await
-            .map_err(|_elapsed| HttpError::BodyStalled { seconds: STALLED_AFTER.as_secs() })?;
+            .map_err(|_elapsed| HttpError::BodyStalled { seconds: patience.as_secs() })?;
         match frame {
             None => return Ok(None),
             Some(Err(error)) => return Err(HttpError::BodyBroken(error.to_string())),

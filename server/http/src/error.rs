@@ -18,8 +18,8 @@ pub(crate) enum HttpError {
         allow: &'static Method,
     },
     /// `Content-Encoding` is neither gzip nor deflate.
-    #[error("Unsupported compression type")]
-    ContentEncoding,
+    #[error("Unsupported compression type: expected gzip, deflate or identity, got '{0}'")]
+    ContentEncoding(String),
     /// The body is larger than `--http-max-input-size`, as announced or as it came.
     #[error(
         "request body of {size} bytes exceeds the maximum allowed input size of {limit} bytes. Use --http-max-input-size to increase the limit."
@@ -87,7 +87,7 @@ impl HttpError {
         match self {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::ContentEncoding => StatusCode::NOT_IMPLEMENTED,
+            Self::ContentEncoding(_) => StatusCode::NOT_IMPLEMENTED,
             Self::BodyTooLarge { .. } | Self::BodyBroken(_) => StatusCode::BAD_REQUEST,
             Self::BodyStalled { .. } => StatusCode::REQUEST_TIMEOUT,
             Self::Refused(refusal) => match refusal.kind() {
@@ -110,7 +110,7 @@ impl HttpError {
                     HeaderValue::from_str(allow.as_str()).expect("methods are valid header values");
                 Some((header::ALLOW, allow))
             }
-            Self::ContentEncoding => {
+            Self::ContentEncoding(_) => {
                 Some((header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate")))
             }
             // The rest of the body would have to be read before the connection could go on.
@@ -186,7 +186,8 @@ mod tests {
             405,
             Some((header::ALLOW, "POST")),
         );
-        check(HttpError::ContentEncoding, 501, Some((header::ACCEPT_ENCODING, "gzip, deflate")));
+        let accepted = Some((header::ACCEPT_ENCODING, "gzip, deflate"));
+        check(HttpError::ContentEncoding("br".to_owned()), 501, accepted);
         let too_large = HttpError::BodyTooLarge { size: BodySize::Exactly(9), limit: 8 };
         check(too_large, 400, Some((header::CONNECTION, "close")));
         check(HttpError::BodyStalled { seconds: 60 }, 408, Some((header::CONNECTION, "close")));

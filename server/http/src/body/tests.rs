@@ -30,6 +30,24 @@ fn pieces(pieces: &[&'static str]) -> Body {
 }
 
 #[test]
+fn a_body_that_stops_coming_is_given_up() {
+    struct Stalled(Option<Bytes>);
+    impl http_body::Body for Stalled {
+        type Data = Bytes;
+        type Error = Infallible;
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            self.0.take().map_or(Poll::Pending, |piece| Poll::Ready(Some(Ok(Frame::data(piece)))))
+        }
+    }
+    let body = Body::new(Stalled(Some("a piece".into())));
+    let stalled = run(receive(body, 100, Duration::from_millis(1)));
+    assert_eq!(stalled, Err(HttpError::BodyStalled { seconds: 0 }));
+}
+
+#[test]
 fn bodies_are_read_up_to_the_limit() {
     let read = |body: Body, limit| run(read(&HeaderMap::new(), body, limit));
     assert_eq!(read(Body::empty(), 0), Ok(Bytes::new()));
@@ -77,7 +95,7 @@ fn compressed_bodies_are_inflated_within_the_limit() {
     let bomb = compress([&Bytes::from(vec![0; 50 << 20])], Encoding::Gzip);
     assert!(matches!(read_encoded("gzip", bomb, 1 << 20), Err(HttpError::BodyTooLarge { .. })));
     assert_eq!(read_encoded("identity", "abc", 3), Ok("abc".into()));
-    assert_eq!(read_encoded("br", "abc", 3), Err(HttpError::ContentEncoding));
+    assert_eq!(read_encoded("br", "abc", 3), Err(HttpError::ContentEncoding("br".to_owned())));
 }
 
 #[test]

@@ -240,7 +240,10 @@ fn error(route: &Route, status: u16) -> ResponseBuilder {
         500 => {
             ("The server, or the model, is at fault.", "the request was dropped without an answer")
         }
-        501 => ("The server does not offer this.", "Unsupported compression type"),
+        501 => (
+            "The server does not offer this.",
+            "Unsupported compression type: expected gzip, deflate or identity, got 'br'",
+        ),
         _ => ("Not now: try again after `Retry-After` seconds.", "Exceeds maximum queue size"),
     };
     let openai = route.path.starts_with("/v1/");
