@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     pub model_load_thread_count: Option<usize>,
 
     /// Do not complete model configurations from the model files
-    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    #[arg(long, alias = "strict-model-config", value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
     pub disable_auto_complete_config: Option<bool>,
 
     /// Exit if a model fails to load at start-up; otherwise serve the rest [default: true]
@@ -322,4 +322,7 @@ pub(crate) enum ControlMode {
     None,
     /// Load and unload calls decide.
     Explicit,
+    /// Not offered; known so that the refusal can say what to do instead.
+    #[value(hide = true)]
+    Poll,
 }

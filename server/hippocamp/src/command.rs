@@ -1,6 +1,6 @@
 //! The command line as a whole: without a subcommand the binary serves.
 
-use crate::{arguments::Arguments, settings::DEFAULT_BACKEND_DIRECTORY};
+use crate::{arguments::Arguments, settings::DEFAULT_BACKEND_DIRECTORY, triton_flags::TritonFlags};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -20,6 +20,9 @@ pub(crate) struct CommandLine {
     /// How to serve.
     #[command(flatten)]
     pub(crate) serve: Arguments,
+    /// What tritonserver would do otherwise.
+    #[command(flatten)]
+    pub(crate) triton: TritonFlags,
 }
 
 /// What the binary does beside serving.

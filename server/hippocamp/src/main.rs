@@ -16,24 +16,27 @@ mod reloaded;
 mod serve;
 mod settings;
 mod trace_flags;
+mod triton_flags;
 
 // The functions of the backend C API are exported from this executable; nothing else names the crate.
 use hippocamp_backend_host as _;
 
+use arguments::Arguments;
 use clap::Parser as _;
 use command::{BackendCommand, Command, CommandLine, Installable};
 use std::{
     io::{self, Write as _},
     process::ExitCode,
 };
+use triton_flags::TritonFlags;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let CommandLine { command, serve } = CommandLine::parse();
+    let CommandLine { command, serve, triton } = CommandLine::parse();
     let done = match command {
-        None => settings::Settings::new(serve).and_then(serve::run),
+        None => start(serve, &triton),
         Some(Command::Key(command)) => access::key_command(command).and_then(|told| tell(&told)),
         Some(Command::Backend(BackendCommand::New(wanted))) => {
             new_backend::run(&wanted).and_then(|told| tell(&told))
@@ -51,6 +54,12 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Serves until it is told to end.
+fn start(arguments: Arguments, triton: &TritonFlags) -> anyhow::Result<()> {
+    let warnings = triton.warnings()?;
+    serve::run(settings::Settings::new(arguments)?, &warnings)
 }
 
 fn tell(text: &str) -> anyhow::Result<()> {

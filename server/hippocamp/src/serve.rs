@@ -24,22 +24,25 @@ const LAST_LINES: Duration = Duration::from_secs(2);
 /// its calls were answered before.
 const GOAWAY_GRACE: Duration = Duration::from_secs(5);
 
-/// Serves until SIGTERM or SIGINT.
+/// Serves until SIGTERM or SIGINT; writes `warnings` once there is a log.
 ///
 /// # Errors
 /// Why the server could not start, or did not end well.
-pub(crate) fn run(settings: Settings) -> anyhow::Result<()> {
+pub(crate) fn run(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
     runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads)
         .thread_name("hippocamp-io")
         .enable_all()
         .build()
         .context("cannot start the threads that serve sockets")?
-        .block_on(serve(settings))
+        .block_on(serve(settings, warnings))
 }
 
-async fn serve(settings: Settings) -> anyhow::Result<()> {
+async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
     let log = log::init(settings.log.clone())?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let access_log = settings.access_log.as_deref().map(AccessLog::open).transpose();
     let access_log = access_log.context("--access-log: cannot open it")?;
     let (stop, stopping) = watch::channel(false);

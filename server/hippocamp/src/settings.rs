@@ -76,6 +76,9 @@ impl Settings {
                     "--load-model needs --model-control-mode explicit: in mode none every model is loaded"
                 )
             }
+            (ControlMode::Poll, _) => bail!(
+                "--model-control-mode poll is not offered: use explicit, and load calls when a model changes"
+            ),
             (ControlMode::Explicit, startup) => ModelControl::Explicit { startup },
         };
         let load_threads = given.model_load_thread_count.unwrap_or(4);
