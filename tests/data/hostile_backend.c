@@ -8,7 +8,7 @@ typedef struct Object Object;
 typedef struct Request Request;
 typedef struct Response Response;
 
-enum { RELEASE_ALL = 1, COMPLETE_FINAL = 1, ERROR_UNAVAILABLE = 4 };
+enum { RELEASE_ALL = 1, COMPLETE_FINAL = 1, ERROR_UNAVAILABLE = 4, LEVEL_WARN = 1 };
 enum How {
   INITIALIZE,
   ATTRIBUTE,
@@ -19,10 +19,14 @@ enum How {
   ANSWERS_TWICE,
   ANSWERS_AFTER_RELEASE,
   FOREIGN_ERROR,
+  NEVER_ANSWERS,
+  LEAKS_RESPONSE,
+  LEAKS_REQUEST,
 };
 
 extern Error* TRITONSERVER_ErrorNew(int code, const char* message);
 extern void TRITONSERVER_ErrorDelete(Error*);
+extern Error* TRITONSERVER_LogMessage(int level, const char* file, int line, const char* message);
 extern Error* TRITONBACKEND_RequestRelease(Request*, uint32_t);
 extern Error* TRITONBACKEND_ResponseNew(Response**, Request*);
 extern Error* TRITONBACKEND_ResponseSend(Response*, uint32_t, Error*);
@@ -81,7 +85,16 @@ Error* TRITONBACKEND_ModelInstanceExecute(Object* instance, Request** requests, 
   if (HOW == EXECUTE) return TRITONSERVER_ErrorNew(ERROR_UNAVAILABLE, "Execute refuses");
   if (HOW == FOREIGN_ERROR) return (Error*)no_error;
   for (uint32_t index = 0; index < count; ++index) {
-    if (HOW != ANSWERS_AFTER_RELEASE) answer(requests[index]);
+    Response* forgotten = NULL;
+    if (HOW >= NEVER_ANSWERS) TRITONSERVER_LogMessage(LEVEL_WARN, __FILE__, __LINE__, "a request is kept");
+    if (HOW == NEVER_ANSWERS) continue;
+    if (HOW == LEAKS_RESPONSE) {
+      Error* error = TRITONBACKEND_ResponseNew(&forgotten, requests[index]);
+      if (error != NULL) TRITONSERVER_ErrorDelete(error);
+    } else if (HOW != ANSWERS_AFTER_RELEASE) {
+      answer(requests[index]);
+    }
+    if (HOW == LEAKS_REQUEST) continue;
     if (HOW == ANSWERS_TWICE) answer(requests[index]);
     Error* error = TRITONBACKEND_RequestRelease(requests[index], RELEASE_ALL);
     if (error != NULL) TRITONSERVER_ErrorDelete(error);

@@ -3,6 +3,11 @@
 import pytest
 from hippocamp_server import GOLDEN, Server
 
+# Their assertions tell what they compared, as those in the tests do.
+pytest.register_assert_rewrite(
+    *(f"protocol_{name}" for name in ("extensions", "flags", "grpc", "http", "management"))
+)
+
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):

@@ -2,7 +2,8 @@
 
 use crate::clients::{assert_serves, http, index, text, within_limit};
 use hippocamp_client::{Error, InferInput, InferRequest, InferResult};
-use hippocamp_tests::{Repository, Sandbox, Settings, compile_c};
+use hippocamp_tests::{Repository, Sandbox, Settings, compile_c, server_binary};
+use std::{fs, os::unix::fs::symlink, time::Duration};
 
 /// A model of a backend of its own name; the library is still to be put beside it.
 fn model(repository: Repository, name: &str) -> Repository {
@@ -139,6 +140,126 @@ async fn a_library_for_another_version_or_without_its_function_is_refused() {
     assert_eq!(line(&models, "older"), "older: READY");
     let error = ask(&server, "older").await.expect_err("it does not answer");
     assert_eq!(text(&error), "the request was dropped without an answer");
+    assert_serves(&server, "simple").await;
+    server.stop();
+}
+
+/// Asks without a limit of time of its own.
+fn ask_in_background(
+    server: &Sandbox,
+    model: &str,
+) -> tokio::task::JoinHandle<Result<InferResult, Error>> {
+    let client = http(server);
+    let request = InferRequest::new(model).input(InferInput::new("IN", &[1], &[1.0_f32]));
+    tokio::spawn(async move { client.infer(&request).await })
+}
+
+/// Waits until the backends have written that they keep so many requests.
+async fn until_kept(server: &Sandbox, requests: usize) {
+    within_limit(async {
+        while server.log().matches("a request is kept").count() < requests {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+fn keepers(ways: &[(&str, &str)]) -> Repository {
+    let mut repository = Repository::new().simple("simple", "");
+    for (name, how) in ways {
+        repository = model(repository, name);
+        compile(&repository, name, "hostile_backend.c", &[&format!("-DHOW={how}")]);
+    }
+    repository
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_keeps_what_it_was_given_holds_up_nobody() {
+    let ways =
+        [("never", "NEVER_ANSWERS"), ("forgets", "LEAKS_RESPONSE"), ("keeps", "LEAKS_REQUEST")];
+    let repository = keepers(&ways);
+    let server = start(&repository);
+    ask(&server, "keeps").await.expect("it is answered, and never released");
+    let waiting = ["never", "forgets"].map(|name| ask_in_background(&server, name));
+    until_kept(&server, 3).await;
+    assert_serves(&server, "simple").await;
+    for (name, _) in ways {
+        within_limit(http(&server).unload(name, false)).await.expect("it is accepted");
+    }
+    assert_serves(&server, "simple").await;
+    // The backends get 30 s to give back what they have.
+    for answer in waiting {
+        let answer = tokio::time::timeout(Duration::from_secs(60), answer).await;
+        let error = answer.expect("it ends").expect("no panic").expect_err("it was not computed");
+        assert_eq!(text(&error), "the model was unloaded before the backend answered");
+    }
+    assert_serves(&server, "simple").await;
+    let log = server.log();
+    let left = log.matches("the backend did not give back its requests").count();
+    assert_eq!(left, ways.len(), "{log}");
+    server.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backend_that_never_answers_does_not_keep_the_server() {
+    let repository = keepers(&[("never", "NEVER_ANSWERS"), ("keeps", "LEAKS_REQUEST")]);
+    let mut server = Settings::new(repository.path())
+        .option("--exit-timeout-secs", "1")
+        .start()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    let waiting = ask_in_background(&server, "never");
+    ask(&server, "keeps").await.expect("it is answered, and never released");
+    until_kept(&server, 2).await;
+    server.terminate();
+    let status = server.wait();
+    let log = server.log();
+    assert_eq!(status.code(), Some(1), "{log}");
+    assert!(log.contains("requests were still in flight when the exit timeout ran out"), "{log}");
+    within_limit(waiting).await.expect("no panic").expect_err("its connection is gone");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_in_a_library_is_an_error_of_its_model() {
+    let library = server_binary().with_file_name("examples").join("libpanics.so");
+    assert!(
+        library.exists(),
+        "{} is missing: run `cargo test` for the whole workspace",
+        library.display()
+    );
+    let mut repository = Repository::new().simple("simple", "");
+    for place in ["load", "instance", "execute", "drop"] {
+        repository = repository.model(
+            place,
+            &format!(
+                "backend: \"panics\"
+                input [ {{ name: \"IN\" data_type: TYPE_FP32 dims: [ 1 ] }} ]
+                output [ {{ name: \"OUT\" data_type: TYPE_FP32 dims: [ 1 ] }} ]
+                instance_group [ {{ count: 1 kind: KIND_CPU }} ]
+                parameters {{ key: \"in\" value {{ string_value: \"{place}\" }} }}"
+            ),
+        );
+        let directory = repository.path().join(place);
+        fs::create_dir_all(&directory).expect("it is writable");
+        symlink(&library, directory.join("libtriton_panics.so")).expect("it is writable");
+    }
+    let server = start(&repository);
+    let models = index(&server).await;
+    for place in ["load", "instance"] {
+        let says = line(&models, place);
+        assert!(
+            says.starts_with(&format!("{place}: UNAVAILABLE")) && says.contains("panic"),
+            "{says}"
+        );
+    }
+    for _ in 0..2 {
+        let error = ask(&server, "execute").await.expect_err("it panics");
+        assert!(text(&error).contains("panic"), "{error:?}");
+        assert_serves(&server, "simple").await;
+    }
+    ask(&server, "drop").await.expect_err("it gives no answer, and does not panic yet");
+    for place in ["execute", "drop"] {
+        within_limit(http(&server).unload(place, false)).await.expect("it is unloaded");
+    }
     assert_serves(&server, "simple").await;
     server.stop();
 }
