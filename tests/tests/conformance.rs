@@ -7,6 +7,8 @@
 mod decoupled;
 #[path = "conformance/identity.rs"]
 mod identity;
+#[path = "conformance/image.rs"]
+mod image;
 #[path = "conformance/suite.rs"]
 mod suite;
 #[path = "conformance/tokenizer.rs"]
@@ -104,6 +106,14 @@ mod identity_linked_in {
 
 mod identity_shared_library {
     conforms!(identity, SharedLibrary);
+}
+
+mod image_linked_in {
+    conforms!(image, LinkedIn);
+}
+
+mod image_shared_library {
+    conforms!(image, SharedLibrary);
 }
 
 mod repeat_linked_in {

@@ -43,6 +43,7 @@ fn a_plugin_exports_the_entry_points_only() {
     ];
     for library in [
         "libtriton_identity.so",
+        "libtriton_image.so",
         "libtriton_repeat.so",
         "libtriton_square.so",
         "libtriton_tokenizer.so",

@@ -20,6 +20,7 @@ pub(crate) fn server(settings: &Settings) -> anyhow::Result<Arc<InferenceServer>
         backend_config: settings.backend_config.clone(),
         builtin: vec![
             ("identity", backend!(hippocamp_identity::Identity)),
+            ("image", backend!(hippocamp_image::Image)),
             ("repeat", backend!(hippocamp_repeat::Repeat)),
             ("square", backend!(hippocamp_square::Square)),
             ("tokenizer", backend!(hippocamp_tokenizer::Tokenizer)),
