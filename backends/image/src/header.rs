@@ -34,7 +34,8 @@ pub struct Header {
     pub width: u32,
     /// Rows, as stored; not 0.
     pub height: u32,
-    /// Bytes that a pixel takes at most while it becomes red, green and blue, the decoder's own included.
+    /// Bytes that a pixel takes at most while it becomes red, green and blue, the decoder's own included; the file
+    /// itself, and a copy of it, come on top.
     pub bytes_per_pixel: u64,
 }
 

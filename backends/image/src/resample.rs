@@ -50,11 +50,11 @@ impl Filter {
 
 /// A part of a picture: from `start` to `end`, in pixels, not of whole ones.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Span {
+pub(crate) struct Span {
     /// First edge.
-    pub start: f64,
+    pub(crate) start: f64,
     /// Last edge.
-    pub end: f64,
+    pub(crate) end: f64,
 }
 
 /// What one output pixel is made of, along one axis.
@@ -67,7 +67,7 @@ struct Taps {
 
 /// Resamples the part `columns` x `rows` of a picture with three bytes a pixel, `width` pixels a row, to
 /// `output` columns and rows: row-major, red, green, blue, 0 to 255.
-pub fn resample(
+pub(crate) fn resample(
     rgb: &[u8],
     width: usize,
     (columns, rows): (Span, Span),

@@ -73,12 +73,18 @@ impl Size {
         self.height * self.width * 3
     }
 
+    /// Places from a column, a row and a channel to the next.
+    fn strides(self) -> [usize; 3] {
+        match self.layout {
+            Layout::Nchw => [1, self.width, self.width * self.height],
+            Layout::Nhwc => [3, 3 * self.width, 1],
+        }
+    }
+
     /// Place of a value.
     fn index(self, x: usize, y: usize, channel: usize) -> usize {
-        match self.layout {
-            Layout::Nchw => (channel * self.height + y) * self.width + x,
-            Layout::Nhwc => (y * self.width + x) * 3 + channel,
-        }
+        let [across, down, deep] = self.strides();
+        x * across + y * down + channel * deep
     }
 }
 
@@ -122,17 +128,23 @@ impl Preparation {
             self.fill(size, tensor);
         }
         let (left, top) = ((size.width - content.0) / 2, (size.height - content.1) / 2);
+        let origin = size.index(left, top, 0);
+        // Places that a column, a row and a channel of what is stored are apart in the tensor.
+        let [across, down, deep] = size.strides();
+        let (across, down) = if turn.swap { (down, across) } else { (across, down) };
         let scale = self.std.map(|std| 1.0 / (255.0 * std));
+        let shift = [0, 1, 2].map(|channel| -self.mean[channel] / self.std[channel]);
+        let source = [0, 1, 2].map(|channel| self.source(channel));
         let (columns, rows) = columns_rows;
-        for (index, pixel) in pixels.as_chunks::<3>().0.iter().enumerate() {
-            let (x, y) = (index % columns, index / columns);
-            let x = if turn.flip_x { columns - 1 - x } else { x };
+        for (y, row) in pixels.as_chunks::<3>().0.chunks_exact(columns).enumerate() {
             let y = if turn.flip_y { rows - 1 - y } else { y };
-            let (x, y) = if turn.swap { (y, x) } else { (x, y) };
-            for channel in 0..3 {
-                let value = pixel[self.source(channel)];
-                tensor[size.index(left + x, top + y, channel)] =
-                    value * scale[channel] - self.mean[channel] / self.std[channel];
+            for (x, pixel) in row.iter().enumerate() {
+                let x = if turn.flip_x { columns - 1 - x } else { x };
+                let place = origin + y * down + x * across;
+                for channel in 0..3 {
+                    tensor[place + channel * deep] =
+                        pixel[source[channel]] * scale[channel] + shift[channel];
+                }
             }
         }
     }
