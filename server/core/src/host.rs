@@ -1,6 +1,6 @@
 //! What backends ask of their server: inference by other models, and model control.
 
-use crate::{LoadOverrides, ModelControl, server::dispatch};
+use crate::{LoadOverrides, ModelControl, dispatch::dispatch};
 use bytes::Bytes;
 use hippocamp_repository::Repository;
 use hippocamp_types::{Clock, Error, Host, Infer, InferRequest, Timestamp};

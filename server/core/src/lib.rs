@@ -6,6 +6,7 @@
 
 mod admission;
 mod classification;
+mod dispatch;
 mod forwarded;
 mod host;
 mod loader;

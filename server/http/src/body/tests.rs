@@ -125,6 +125,6 @@ fn the_best_accepted_encoding_is_the_first_of_the_highest_weight() {
 fn frames_know_their_length() {
     let body = frames("ab".into(), vec!["cde".into()]);
     assert_eq!(body.size_hint().exact(), Some(5));
-    assert_eq!(run(receive(body, 5)), Ok("abcde".into()));
+    assert_eq!(run(receive(body, 5, STALLED_AFTER)), Ok("abcde".into()));
     assert_eq!(frames("ab".into(), Vec::new()).size_hint().exact(), Some(2));
 }
