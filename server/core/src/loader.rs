@@ -47,7 +47,7 @@ impl ModelLoader for Loader {
             directory: directory.to_owned(),
             scheduler,
             statistics,
-            labels,
+            labels: Arc::new(labels),
             temporary: None,
             retirement,
         })

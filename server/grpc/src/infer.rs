@@ -3,7 +3,7 @@
 
 use crate::{
     access, access_log,
-    convert::{self, Asked},
+    convert::{self, Asked, Labels},
     infer_stream::{Answer, AskedOnStream, Single},
     traced, version,
 };
@@ -46,7 +46,8 @@ fn decode(
     let (request, mut asked) =
         convert::infer_request(message, &model.config, regions, received, responder)?;
     if !asked.classes.is_empty() {
-        asked.model = Some(Arc::clone(model));
+        let batched = model.config.max_batch_size > 0;
+        asked.labels = Some(Labels { labels: Arc::clone(&model.labels), batched });
     }
     Ok(Decoded { model_name, version, request, asked })
 }

@@ -24,8 +24,9 @@ pub struct ModelVersion {
     pub scheduler: Box<dyn Scheduler>,
     /// Its statistics.
     pub statistics: Arc<ModelStatistics>,
-    /// Output name -> labels by class index, for those outputs that name a label file.
-    pub labels: HashMap<String, Vec<String>>,
+    /// Output name -> labels by class index, for those outputs that name a label file. Shared, so that
+    /// whoever waits for a response need not keep the version, and with it its backend, for them.
+    pub labels: Arc<HashMap<String, Vec<String>>>,
     /// Directory of files that came with the load call; set by the repository.
     pub temporary: Option<Arc<TempDir>>,
     /// Tells the repository when the version has ended. Last, so that it is dropped last.

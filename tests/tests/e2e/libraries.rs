@@ -194,9 +194,15 @@ async fn a_backend_that_keeps_what_it_was_given_holds_up_nobody() {
         assert_eq!(text(&error), "the model was unloaded before the backend answered");
     }
     assert_serves(&server, "simple").await;
-    let log = server.log();
-    let left = log.matches("the backend did not give back its requests").count();
-    assert_eq!(left, ways.len(), "{log}");
+    // Each of the three instances is told of, in no order.
+    within_limit(async {
+        while server.log().matches("the backend did not give back its requests").count()
+            < ways.len()
+        {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
     server.stop();
 }
 

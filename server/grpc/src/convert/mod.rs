@@ -6,7 +6,7 @@ mod parameters;
 mod request;
 mod response;
 
-pub(crate) use request::{Asked, infer_request};
+pub(crate) use request::{Asked, Labels, infer_request};
 pub(crate) use response::{bool_parameter, infer_response};
 
 /// Parameter of a response on a stream: no other one follows for its request.

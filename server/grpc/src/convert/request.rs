@@ -4,25 +4,36 @@ use super::{contents, parameters};
 use crate::shared_memory::{self, copying};
 use bytes::Bytes;
 use hippocamp_config::ModelConfig;
-use hippocamp_core::ModelVersion;
 use hippocamp_proto::inference::{
     InferParameter, InferTensorContents, ModelInferRequest, infer_parameter::ParameterChoice,
 };
 use hippocamp_shm::{Regions, SharedOutputs};
 use hippocamp_types::{DataType, Error, InferRequest, Responder, Shape, Tensor, Timestamp};
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
 
 /// What a client asked of its responses, which the server need not know.
 #[derive(Debug, Default)]
 pub(crate) struct Asked {
     /// Outputs to be answered as classes, with the number of classes; empty is the rule.
     pub(crate) classes: Vec<(String, u32)>,
-    /// Whose labels name the classes; set where there are any.
-    pub(crate) model: Option<Arc<ModelVersion>>,
+    /// What names the classes; set where there are any.
+    pub(crate) labels: Option<Labels>,
     /// Outputs that go into shared memory.
     pub(crate) shared: SharedOutputs,
     /// A decoupled request whose end comes without a response is told of it by an empty one.
     pub(crate) empty_final_response: bool,
+}
+
+/// What a model names classes by.
+#[derive(Debug)]
+pub(crate) struct Labels {
+    /// Output name -> labels by class index.
+    pub(crate) labels: Arc<HashMap<String, Vec<String>>>,
+    /// Tensors have a batch dimension.
+    pub(crate) batched: bool,
 }
 
 /// The request that `message` holds, for the model of `config`. Names, shapes and sizes are checked by
@@ -83,7 +94,7 @@ pub(crate) fn infer_request(
     if let Some(input) = unknown_datatype {
         return Err(wrong_datatype(&input, config, &request));
     }
-    Ok((request, Asked { classes, model: None, shared, empty_final_response }))
+    Ok((request, Asked { classes, labels: None, shared, empty_final_response }))
 }
 
 /// The raw contents of a request, handed out to the inputs that bring none of their own.

@@ -1,6 +1,6 @@
 //! [`InferResponse`] to `ModelInferResponse`; tensors always leave as `raw_output_contents`.
 
-use super::request::Asked;
+use super::request::{Asked, Labels};
 use crate::{options::MAX_MESSAGE_BYTES, shared_memory::copying};
 use hippocamp_core::classify;
 use hippocamp_proto::inference::{
@@ -73,11 +73,11 @@ fn parameter(value: Parameter) -> InferParameter {
 impl Asked {
     /// The classes of `output` if the client wants them, else the output.
     fn classify(&self, output: Tensor) -> Result<Tensor, Error> {
-        let Some(model) = &self.model else { return Ok(output) };
+        let Some(Labels { labels, batched }) = &self.labels else { return Ok(output) };
         let Some((_, count)) = self.classes.iter().find(|(name, _)| *name == output.name) else {
             return Ok(output);
         };
-        let labels = model.labels.get(&output.name).map_or(&[][..], Vec::as_slice);
-        classify(&output, *count, labels, model.config.max_batch_size > 0)
+        let labels = labels.get(&output.name).map_or(&[][..], Vec::as_slice);
+        classify(&output, *count, labels, *batched)
     }
 }

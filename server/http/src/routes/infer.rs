@@ -75,6 +75,9 @@ async fn answer(mut call: Call, traced: &mut Traced) -> Result<Response, HttpErr
     let failed = |error| HttpError::of_request(id.clone(), error);
     call.equip(&mut request, call.name()).map_err(failed)?;
     request.trace = traced.of_request();
+    let (labels, batched) = (Arc::clone(&model.labels), model.config.max_batch_size > 0);
+    // Held while its backend computes, the version could not be unloaded before that ends.
+    drop(model);
     call.front.server.infer(call.name(), version, request);
     let response = reply.await.map_err(failed)?;
     traced.responded();
@@ -85,7 +88,7 @@ async fn answer(mut call: Call, traced: &mut Traced) -> Result<Response, HttpErr
         for output in &response.outputs {
             outputs.write(&output.name, &output.data)?;
         }
-        let classes = Classes { labels: &model.labels, batched: model.config.max_batch_size > 0 };
+        let classes = Classes { labels: &labels, batched };
         Ok(respond(encode_response(&response, &plan, classes)?, encoding))
     };
     offload(size, encode).await?.map_err(failed)

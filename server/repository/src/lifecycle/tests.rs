@@ -1,7 +1,7 @@
 use super::*;
 use hippocamp_telemetry::ModelStatistics;
 use hippocamp_types::{InferRequest, Rejected, Scheduler};
-use std::{collections::HashMap, fs};
+use std::fs;
 use tempfile::TempDir;
 
 /// Loads anything, except models whose version directory holds a file `broken`.
@@ -40,7 +40,7 @@ impl ModelLoader for FakeLoader {
             version: order.version,
             directory: order.directory.to_owned(),
             scheduler: Box::new(Nothing),
-            labels: HashMap::new(),
+            labels: Arc::default(),
             temporary: None,
             retirement: order.retirement,
         })
