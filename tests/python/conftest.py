@@ -1,6 +1,8 @@
 """Servers for the tests: `server` serves the golden models, `explicit_server` has nothing loaded yet."""
 
 import pytest
+import tritonclient.grpc
+import tritonclient.http
 from hippocamp_server import GOLDEN, Server
 
 # Their assertions tell what they compared, as those in the tests do.
@@ -46,3 +48,9 @@ def explicit_server():
     running = Server(GOLDEN / "model_repository", "--model-control-mode=explicit")
     yield running
     _stop(running)
+
+
+@pytest.fixture(params=["http", "grpc"])
+def module(request):
+    """The client's module."""
+    return getattr(tritonclient, request.param)

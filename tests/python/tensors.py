@@ -1,6 +1,7 @@
 """The requests of the client tests: numpy arrays and what the golden models answer to them."""
 
 import numpy as np
+import tritonclient.http
 
 SUM_AND_DIFFERENCE = {
     "INPUT0": np.arange(16, dtype=np.int32).reshape(1, 16),
@@ -51,6 +52,11 @@ DATATYPES = {
     np.dtype(np.bool_): "BOOL",
     np.dtype(object): "BYTES",
 }
+
+
+def client(module, server):
+    """A client of that protocol."""
+    return module.InferenceServerClient(server.http if module is tritonclient.http else server.grpc)
 
 
 def inputs_for(client, arrays, **options):

@@ -20,7 +20,7 @@ import python_models
 import tritonclient.grpc
 import tritonclient.http
 from hippocamp_server import ROOT, Server, binary
-from tensors import SUM_AND_DIFFERENCE, check, inputs_for
+from tensors import SUM_AND_DIFFERENCE, check, client, inputs_for
 from tritonclient.utils import InferenceServerException
 
 sys.path.append(str(ROOT / "benches" / "triton"))
@@ -76,17 +76,6 @@ def server(backend, tmp_path_factory):
     running = start(backend, repository, "--model-control-mode=explicit", "--load-model=*")
     yield running
     assert running.stop() == 0, f"unclean end; its log:\n{running.log()}"
-
-
-@pytest.fixture(params=["http", "grpc"])
-def module(request):
-    """The client's module."""
-    return getattr(tritonclient, request.param)
-
-
-def client(module, server):
-    """A client of that protocol."""
-    return module.InferenceServerClient(server.http if module is tritonclient.http else server.grpc)
 
 
 def number(module, value):

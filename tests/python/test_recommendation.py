@@ -11,6 +11,7 @@ import tritonclient.grpc.aio
 import tritonclient.http
 import tritonclient.http.aio
 from hippocamp_server import ROOT, Server
+from tensors import client
 from tritonclient.utils import InferenceServerException
 
 QUESTION = "an ageing mafia boss hands the family business to his reluctant youngest son"
@@ -31,12 +32,6 @@ def films():
     running.stop()
 
 
-@pytest.fixture(params=["http", "grpc"])
-def module(request):
-    """The client's module."""
-    return getattr(tritonclient, request.param)
-
-
 def inputs(module, texts, k=None, filters=None):
     """PLOT and, where given, K and FILTER, of one row for each text."""
     rows = len(texts)
@@ -52,11 +47,6 @@ def inputs(module, texts, k=None, filters=None):
     if filters is not None:
         made.append(tensor("FILTER", "BYTES", np.array([text.encode() for text in filters], dtype=np.object_)))
     return made
-
-
-def client(module, server):
-    """A client of that protocol."""
-    return module.InferenceServerClient(server.http if module is tritonclient.http else server.grpc)
 
 
 @pytest.mark.parametrize("model", ENSEMBLES)

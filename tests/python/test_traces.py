@@ -6,7 +6,7 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from hippocamp_server import GOLDEN, Server
-from tensors import SUM_AND_DIFFERENCE, inputs_for
+from tensors import SUM_AND_DIFFERENCE, client, inputs_for
 from tritonclient.utils import InferenceServerException
 
 
@@ -22,17 +22,6 @@ def server(directory):
     running = Server(GOLDEN / "model_repository", f"--trace-config=triton,file={directory}/trace.json")
     yield running
     assert running.stop() == 0, f"unclean end; its log:\n{running.log()}"
-
-
-@pytest.fixture(params=["http", "grpc"])
-def module(request):
-    """The client's module."""
-    return getattr(tritonclient, request.param)
-
-
-def client(module, server):
-    """A client of that protocol."""
-    return module.InferenceServerClient(server.http if module is tritonclient.http else server.grpc)
 
 
 def settings_of(module, answer):

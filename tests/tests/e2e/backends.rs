@@ -1,6 +1,6 @@
 //! Backends that come from elsewhere: the library of docs/backends.md, in each place where the server looks.
 
-use crate::clients::{grpc, http, index, text, within_limit};
+use crate::clients::{assert_unavailable, grpc, http, text, within_limit};
 use hippocamp_client::{InferInput, InferRequest};
 use hippocamp_tests::{Repository, Sandbox, Settings, server_binary, workspace_root};
 use std::{
@@ -141,17 +141,13 @@ async fn what_cannot_be_loaded_says_why_and_the_rest_serves() {
         .option("--exit-on-error", "false")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
-    let models = index(&server).await;
-    for (model, says) in [
+    let reasons = [
         ("no_number", "parameter 'factor' expects a number, got 'many'"),
         ("no_library", "'nope'"),
         ("leads_out", "../good/libtriton_scale.so"),
         ("no_elf", "libtriton_scale.so"),
-    ] {
-        let line = models.iter().find(|line| line.starts_with(&format!("{model}: UNAVAILABLE")));
-        let line = line.unwrap_or_else(|| panic!("{model} is not unavailable: {models:?}"));
-        assert!(line.contains(says), "{line}");
-    }
+    ];
+    assert_unavailable(&server, &reasons).await;
     assert_scales(&server, "good", 2.0).await;
     let wrong = InferRequest::new("good").input(InferInput::new("INPUT", &[1, 1], &[1]));
     let error = within_limit(http(&server).infer(&wrong)).await.expect_err("it is INT32");

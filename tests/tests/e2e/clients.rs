@@ -140,6 +140,16 @@ pub(crate) async fn index(server: &Sandbox) -> Vec<String> {
     models.into_iter().map(line).collect()
 }
 
+/// Asserts that each of these models is unavailable, for a reason that says this.
+pub(crate) async fn assert_unavailable(server: &Sandbox, reasons: &[(&str, &str)]) {
+    let models = index(server).await;
+    for (model, says) in reasons {
+        let line = models.iter().find(|line| line.starts_with(&format!("{model}: UNAVAILABLE")));
+        let line = line.unwrap_or_else(|| panic!("{model} is not unavailable: {models:?}"));
+        assert!(line.contains(says), "{line}");
+    }
+}
+
 /// Sends bytes as they are and reads until the server closes; the status of its answer, or `None`
 /// if it closes without one.
 pub(crate) async fn send_raw(address: &str, request: &[u8]) -> Option<u16> {

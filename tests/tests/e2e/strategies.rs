@@ -1,6 +1,6 @@
 //! Custom batching strategies: a library in C decides which requests go into one batch.
 
-use crate::clients::{http, index, statistics, within_limit};
+use crate::clients::{assert_unavailable, http, statistics, within_limit};
 use hippocamp_client::{InferInput, InferRequest};
 use hippocamp_tests::{Repository, Sandbox, Settings, compile_c};
 use std::path::Path;
@@ -117,8 +117,7 @@ async fn a_strategy_that_cannot_be_used_says_why() {
         .option("--exit-on-error", "false")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
-    let models = index(&server).await;
-    for (model, says) in [
+    let reasons = [
         (
             "incomplete",
             "does not define all required custom batching functions for model incomplete: TRITONBACKEND_ModelBatchFinalize is missing",
@@ -127,11 +126,8 @@ async fn a_strategy_that_cannot_be_used_says_why() {
         ("leads_out", "Batching library path escapes model repository."),
         ("missing", "Batching library path not found: "),
         ("no_library", "unable to load shared library: "),
-    ] {
-        let line = models.iter().find(|line| line.starts_with(&format!("{model}: UNAVAILABLE")));
-        let line = line.unwrap_or_else(|| panic!("{model} is not unavailable: {models:?}"));
-        assert!(line.contains(says), "{line}");
-    }
+    ];
+    assert_unavailable(&server, &reasons).await;
     at_once(&server, "good", &["", ""]).await;
     server.stop();
 }
