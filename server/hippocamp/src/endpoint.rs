@@ -2,7 +2,12 @@
 
 use crate::listening::Listen;
 use anyhow::Context as _;
-use axum::{Router, extract::Request};
+use axum::{
+    Router,
+    extract::Request,
+    http::{HeaderValue, StatusCode, header::CONNECTION},
+    response::Response,
+};
 use hippocamp_net::{Connection, ListenOptions, Listener, Protocol, Tls};
 use hyper::{
     body::Incoming,
@@ -22,6 +27,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Requests of one HTTP/2 connection at a time; a client waits with the next.
 const STREAMS_PER_CONNECTION: u32 = 1024;
+
+/// Headers of one request over HTTP/1 with its first line, in bytes. Hyper's own limit is 408 KiB before
+/// the read that crosses it, so what is above passes or not by how the bytes arrive; this one is exact.
+const HTTP1_HEADER_BYTES: usize = 256 << 10;
 
 /// Headers of one request over HTTP/2, in bytes.
 const HEADER_BYTES: u32 = 64 << 10;
@@ -99,9 +108,17 @@ async fn converse(
         _ = stopping.wait_for(|stop| *stop) => return Ok(()),
     };
     let peer = connection.peer();
+    let limited = matches!(protocol, Protocol::Http1);
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        router.clone().call(request)
+        let refused = limited && header_bytes(&request) > HTTP1_HEADER_BYTES;
+        let answer = (!refused).then(|| router.clone().call(request));
+        async move {
+            match answer {
+                Some(answer) => answer.await,
+                None => Ok(too_large()),
+            }
+        }
     });
     let io = TokioIo::new(connection);
     match protocol {
@@ -121,6 +138,23 @@ async fn converse(
         }
     }
     Ok(())
+}
+
+/// What the first line and the headers took on the wire.
+fn header_bytes<B>(request: &Request<B>) -> usize {
+    // Between method, target and version; a colon with a space, and the ends of lines.
+    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
+    let first = request.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
+    let headers = request.headers().iter();
+    first + headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()
+}
+
+/// 431 without a body, as hyper's own.
+fn too_large() -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 #[cfg(test)]
@@ -150,6 +184,13 @@ mod tests {
         let mut answer = Vec::new();
         client.read_to_end(&mut answer).await.expect("it is closed");
         (answer, ended)
+    }
+
+    #[test]
+    fn headers_are_as_long_as_on_the_wire() {
+        let wire = "GET /v2?x=1 HTTP/1.1\r\nhost: here\r\na: bc\r\n";
+        let request = Request::get("/v2?x=1").header("host", "here").header("a", "bc").body(());
+        assert_eq!(header_bytes(&request.expect("it is a request")), wire.len());
     }
 
     #[tokio::test]
