@@ -2,15 +2,18 @@
 
 use crate::{
     columns::take,
-    config::{EMBEDDING_SPACE, Output, Settings, Source, complete, outputs, settings},
+    config::{
+        EMBEDDING_SPACE, FACETS, Output, Settings, Source, complete, outputs, settings, takes_ids,
+    },
     error::{IndexError, QueryError},
-    filter::Filter,
+    facets::Facets,
     index::{Hit, Index},
+    query::{Found, Searcher},
+    request::Inputs,
 };
-use arrow_buffer::BooleanBuffer;
 use hippocamp_backend::{
-    Attributes, Backend, BackendContext, Batch, DataType, Error, ErrorCode, Instance,
-    InstanceContext, InstanceGroupHint, InstanceKind, Model, ModelContext, Request, as_bytes,
+    Attributes, Backend, BackendContext, Batch, Error, ErrorCode, Instance, InstanceContext,
+    InstanceGroupHint, InstanceKind, Model, ModelContext, Request, as_bytes,
 };
 use std::sync::Arc;
 
@@ -28,8 +31,7 @@ pub struct UsearchInstance(Arc<Version>);
 
 #[derive(Debug)]
 struct Version {
-    index: Index,
-    settings: Settings,
+    searcher: Searcher,
     outputs: Vec<Output>,
     batched: bool,
 }
@@ -50,8 +52,17 @@ impl Backend for Usearch {
             Error::new(code_of(&error), text)
         })?;
         let schema = index.items().schema();
+        let refuse = |text: String| Error::invalid(format!("model '{model}': {text}"));
+        let facets = match context.parameter(FACETS) {
+            None => None,
+            Some(text) => Some(
+                Facets::read(text, index.items().table())
+                    .map_err(|error| refuse(format!("parameter '{FACETS}': {error}")))?,
+            ),
+        };
         if context.auto_complete()
-            && let Some(completed) = complete(context.config(), index.manifest(), &schema)
+            && let Some(completed) =
+                complete(context.config(), index.manifest(), &schema, facets.as_ref())
         {
             context.set_config(&completed)?;
         }
@@ -63,9 +74,13 @@ impl Backend for Usearch {
                 index.manifest().embedding_space
             )));
         }
-        let outputs = outputs(&model, context.config(), index.manifest(), &schema)?;
+        let outputs =
+            outputs(&model, context.config(), index.manifest(), &schema, facets.as_ref())?;
+        let Settings { id_column, limits, .. } = settings;
+        let id_column = takes_ids(context.config()).then_some(id_column.as_str());
+        let searcher = Searcher::new(index, facets, id_column, limits).map_err(refuse)?;
         let batched = context.max_batch_size() > 0;
-        Ok(UsearchModel(Arc::new(Version { index, settings, outputs, batched })))
+        Ok(UsearchModel(Arc::new(Version { searcher, outputs, batched })))
     }
 
     fn attributes(&self) -> Attributes {
@@ -98,14 +113,10 @@ impl Instance for UsearchInstance {
 impl Version {
     fn answer(&self, request: &Request) -> Result<(), Error> {
         let rows = if self.batched { request.rows() } else { 1 };
-        let inputs = Inputs::read(request, rows)?;
-        let queries = inputs.queries.values::<f32>()?;
-        let dimensions = self.index.manifest().dimensions;
-        let found = queries
-            .chunks(dimensions.max(1))
-            .enumerate()
-            .map(|(row, query)| {
-                self.search(query, inputs.k(row), inputs.filter(row)).map_err(|error| {
+        let inputs = Inputs::read(request, rows, self.searcher.facets())?;
+        let found = (0..rows)
+            .map(|row| {
+                self.searcher.search(&inputs.row(row)).map_err(|error| {
                     let place = if rows > 1 { format!("row {row}: ") } else { String::new() };
                     let code = match error {
                         QueryError::Usearch(_) => ErrorCode::Internal,
@@ -118,35 +129,13 @@ impl Version {
         self.respond(request, &found)
     }
 
-    fn search(
-        &self,
-        query: &[f32],
-        k: Option<i64>,
-        filter: Option<&str>,
-    ) -> Result<Vec<Hit>, QueryError> {
-        let max_k = self.settings.max_k;
-        let k = match k {
-            None => self.settings.default_k,
-            Some(k) => match usize::try_from(k) {
-                Ok(count) if (1..=max_k).contains(&count) => count,
-                _ => return Err(QueryError::K { k, max_k }),
-            },
-        };
-        let admitted: Option<BooleanBuffer> = match filter {
-            None => None,
-            Some(text) => {
-                let items = self.index.items();
-                Some(Filter::parse(text, &items.schema())?.evaluate(items.table()))
-            }
-        };
-        self.index.search(query, k, admitted.as_ref())
-    }
-
-    fn respond(&self, request: &Request, found: &[Vec<Hit>]) -> Result<(), Error> {
-        let longest = found.iter().map(Vec::len).max().unwrap_or(0);
+    fn respond(&self, request: &Request, found: &[Found]) -> Result<(), Error> {
+        let longest = found.iter().map(|found| found.hits.len()).max().unwrap_or(0);
+        let places =
+            || found.iter().flat_map(|found| (0..longest).map(move |place| (found, place)));
         // Shorter rows are filled up: a tensor is a rectangle.
         let hits: Vec<Option<&Hit>> =
-            found.iter().flat_map(|hits| (0..longest).map(|position| hits.get(position))).collect();
+            places().map(|(found, place)| found.hits.get(place)).collect();
         let items: Vec<_> = hits.iter().map(|hit| hit.map(|hit| hit.item)).collect();
         let size = |size: usize| {
             i64::try_from(size).map_err(|_large| Error::internal("there are too many items"))
@@ -166,71 +155,18 @@ impl Version {
                         hits.iter().map(|hit| hit.map_or(0.0, |hit| hit.score)).collect();
                     as_bytes(&scores).to_vec()
                 }
-                Source::Column(index) => take(self.index.items().table(), index, &items),
+                Source::Part(facet) => {
+                    let part = |(found, place): (&Found, usize)| {
+                        found.parts[facet].get(place).copied().unwrap_or(0.0)
+                    };
+                    as_bytes(&places().map(part).collect::<Vec<f32>>()).to_vec()
+                }
+                Source::Column(index) => take(self.searcher.index().items().table(), index, &items),
             };
             response.output(&output.name, output.datatype, shape, &data)?;
         }
         response.send()
     }
-}
-
-/// The inputs of one request, row by row.
-struct Inputs<'r> {
-    queries: hippocamp_backend::Input<'r>,
-    k: Vec<i64>,
-    filters: Vec<String>,
-}
-
-impl<'r> Inputs<'r> {
-    fn read(request: &'r Request, rows: usize) -> Result<Self, Error> {
-        let (mut queries, mut k, mut filters) = (None, Vec::new(), Vec::new());
-        for input in request.inputs()? {
-            match input.name() {
-                "QUERY" => queries = Some(input),
-                "K" => {
-                    k = match input.datatype() {
-                        DataType::Int32 => {
-                            input.values::<i32>()?.iter().map(|&k| i64::from(k)).collect()
-                        }
-                        _ => input.values::<i64>()?.into_owned(),
-                    };
-                    one_a_row("K", k.len(), rows)?;
-                }
-                _ => {
-                    for text in input.elements()? {
-                        let text = std::str::from_utf8(text?).map_err(|error| {
-                            Error::invalid(format!(
-                                "FILTER is not UTF-8: invalid from byte {} on",
-                                error.valid_up_to()
-                            ))
-                        })?;
-                        filters.push(text.to_owned());
-                    }
-                    one_a_row("FILTER", filters.len(), rows)?;
-                }
-            }
-        }
-        let queries = queries.ok_or_else(|| Error::invalid("the request has no input QUERY"))?;
-        Ok(Self { queries, k, filters })
-    }
-
-    fn k(&self, row: usize) -> Option<i64> {
-        self.k.get(row).copied()
-    }
-
-    /// In a batch an empty text stands for no filter: the other rows may have one.
-    fn filter(&self, row: usize) -> Option<&str> {
-        self.filters.get(row).map(String::as_str).filter(|text| !text.is_empty())
-    }
-}
-
-fn one_a_row(input: &str, elements: usize, rows: usize) -> Result<(), Error> {
-    if elements == rows {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "input '{input}' has {elements} elements, expected one in each of {rows} rows"
-    )))
 }
 
 fn code_of(error: &IndexError) -> ErrorCode {

@@ -116,6 +116,82 @@ fn lists(column: &ListArray, items: &[Option<usize>]) -> Vec<u8> {
     data
 }
 
+/// The texts of every item, of a column of text or of lists of text; none where it is null.
+///
+/// # Errors
+/// If there is no such column, or it is of another type.
+pub(crate) fn texts<'t>(table: &'t RecordBatch, name: &str) -> Result<Vec<Vec<&'t str>>, String> {
+    let column = column(table, name)?;
+    Ok(match column.data_type() {
+        ArrowType::Utf8 => {
+            column.as_string::<i32>().iter().map(|text| text.into_iter().collect()).collect()
+        }
+        ArrowType::LargeUtf8 => {
+            column.as_string::<i64>().iter().map(|text| text.into_iter().collect()).collect()
+        }
+        ArrowType::List(element) if *element.data_type() == ArrowType::Utf8 => {
+            let list: &ListArray = column.as_list();
+            let elements = list.values().as_string::<i32>();
+            let of = |item: usize| {
+                let bounds = &list.value_offsets()[item..=item + 1];
+                let places = bounds[0]..if list.is_valid(item) { bounds[1] } else { bounds[0] };
+                let places = places.filter_map(|place| usize::try_from(place).ok());
+                places
+                    .filter(|&place| elements.is_valid(place))
+                    .map(|place| elements.value(place))
+                    .collect()
+            };
+            (0..table.num_rows()).map(of).collect()
+        }
+        other => {
+            return Err(format!("column '{name}' is {other}, expected text or a list of text"));
+        }
+    })
+}
+
+/// The numbers of every item; NaN where it is null.
+///
+/// # Errors
+/// If there is no such column, or it has no numbers.
+pub(crate) fn floats(table: &RecordBatch, name: &str) -> Result<Vec<f32>, String> {
+    let column = column(table, name)?;
+    Ok(match column.data_type() {
+        ArrowType::Int8 => whole::<Int8Type>(column),
+        ArrowType::Int16 => whole::<Int16Type>(column),
+        ArrowType::Int32 => whole::<Int32Type>(column),
+        ArrowType::Int64 => whole::<Int64Type>(column),
+        ArrowType::UInt8 => whole::<UInt8Type>(column),
+        ArrowType::UInt16 => whole::<UInt16Type>(column),
+        ArrowType::UInt32 => whole::<UInt32Type>(column),
+        ArrowType::Float32 => {
+            let column: &PrimitiveArray<Float32Type> = column.as_primitive();
+            column.iter().map(|value| value.unwrap_or(f32::NAN)).collect()
+        }
+        other => {
+            return Err(format!(
+                "column '{name}' is {other}, expected numbers: Int8 to Int64, UInt8 to UInt32 or Float32"
+            ));
+        }
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "what is compared by distance is small")]
+fn whole<T>(column: &ArrayRef) -> Vec<f32>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i64>,
+{
+    let column: &PrimitiveArray<T> = column.as_primitive();
+    column.iter().map(|value| value.map_or(f32::NAN, |value| value.into() as f32)).collect()
+}
+
+fn column<'t>(table: &'t RecordBatch, name: &str) -> Result<&'t ArrayRef, String> {
+    table.column_by_name(name).ok_or_else(|| {
+        let schema = table.schema();
+        format!("there is no column '{name}', expected one of {}", crate::items::describe(&schema))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

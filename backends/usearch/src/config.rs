@@ -1,7 +1,14 @@
 //! The model's configuration: completes what it leaves out, and refuses what does not fit the index.
 //! Pure: JSON in, JSON out.
 
-use crate::{columns::datatype_of, index::SearchOptions, items::describe, manifest::Manifest};
+use crate::{
+    columns::datatype_of,
+    facets::{Facet, Facets},
+    index::SearchOptions,
+    items::describe,
+    manifest::Manifest,
+    query::Limits,
+};
 use arrow_schema::Schema;
 use hippocamp_backend::{
     DataType, Error,
@@ -14,6 +21,20 @@ const DEFAULT_MAX_BATCH_SIZE: u64 = 64;
 
 /// The parameter that names the encoder whose vectors the index takes.
 pub(crate) const EMBEDDING_SPACE: &str = "embedding_space";
+
+/// The parameter that says what makes items alike beside their vectors.
+pub(crate) const FACETS: &str = "facets";
+
+pub(crate) const QUERY: &str = "QUERY";
+pub(crate) const K: &str = "K";
+pub(crate) const FILTER: &str = "FILTER";
+pub(crate) const LIKED: &str = "LIKED";
+pub(crate) const DISLIKED: &str = "DISLIKED";
+pub(crate) const WEIGHTS: &str = "WEIGHTS";
+pub(crate) const DIVERSITY: &str = "DIVERSITY";
+
+/// Before the name of a facet: its part of the score.
+const PART: &str = "score_";
 
 /// An output of the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,15 +51,17 @@ pub(crate) enum Source {
     Key,
     /// How near the item is.
     Score,
+    /// A facet's part of that.
+    Part(usize),
     /// A column of the item table.
     Column(usize),
 }
 
 /// What the parameters of the configuration set.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Settings {
-    pub(crate) default_k: usize,
-    pub(crate) max_k: usize,
+    pub(crate) limits: Limits,
+    pub(crate) id_column: String,
     pub(crate) search: SearchOptions,
 }
 
@@ -73,8 +96,12 @@ pub(crate) fn settings(
     let search = SearchOptions::default();
     let max_k = number("max_k", 1000, 1, 1_000_000)?;
     Ok(Settings {
-        default_k: number("default_k", max_k.min(10), 1, max_k)?,
-        max_k,
+        limits: Limits {
+            default_k: number("default_k", max_k.min(10), 1, max_k)?,
+            max_k,
+            max_liked: number("max_liked", 256, 1, 10_000)?,
+        },
+        id_column: parameter("id_column").unwrap_or_else(|| "id".to_owned()),
         search: SearchOptions {
             exact_vectors: number("exact_vectors", search.exact_vectors, 0, 100_000_000)?,
             expansion_search: number("expansion_search", search.expansion_search, 1, 100_000)?,
@@ -85,7 +112,12 @@ pub(crate) fn settings(
 
 /// The configuration with inputs, outputs and the parameter `embedding_space`; `None` if it has
 /// them already.
-pub(crate) fn complete(config: &Value, manifest: &Manifest, schema: &Schema) -> Option<Value> {
+pub(crate) fn complete(
+    config: &Value,
+    manifest: &Manifest,
+    schema: &Schema,
+    facets: Option<&Facets>,
+) -> Option<Value> {
     let (no_inputs, no_outputs) =
         (list(config, "input").is_empty(), list(config, "output").is_empty());
     let stated = config["parameters"][EMBEDDING_SPACE].is_object();
@@ -101,15 +133,22 @@ pub(crate) fn complete(config: &Value, manifest: &Manifest, schema: &Schema) -> 
         completed["max_batch_size"] = json!(DEFAULT_MAX_BATCH_SIZE);
     }
     if no_inputs {
-        completed["input"] = json!([
-            {"name": "QUERY", "data_type": "TYPE_FP32", "dims": [manifest.dimensions]},
-            {"name": "K", "data_type": "TYPE_INT32", "dims": [1], "optional": true},
-            {"name": "FILTER", "data_type": "TYPE_STRING", "dims": [1], "optional": true},
-        ]);
+        let input = |name: &str, datatype: &str, dims: usize| json!({"name": name, "data_type": datatype, "dims": [dims], "optional": true});
+        let query = json!({"name": QUERY, "data_type": "TYPE_FP32", "dims": [manifest.dimensions]});
+        let mut inputs = vec![query, input(K, "TYPE_INT32", 1), input(FILTER, "TYPE_STRING", 1)];
+        if let Some(facets) = facets {
+            inputs.push(input(WEIGHTS, "TYPE_FP32", facets.iter().len()));
+            let own = facets.iter().filter_map(Facet::input);
+            inputs.extend(own.map(|(name, size)| input(&name, "TYPE_FP32", size)));
+        }
+        completed["input"] = json!(inputs);
     }
     if no_outputs {
         let output = |name: &str, datatype: DataType| json!({"name": name, "data_type": datatype.config_name(), "dims": [-1]});
         let mut outputs = vec![output("key", DataType::Int64), output("score", DataType::Fp32)];
+        for facet in facets.into_iter().flat_map(Facets::iter) {
+            outputs.push(output(&format!("{PART}{}", facet.name()), DataType::Fp32));
+        }
         for field in schema.fields() {
             if let Some(datatype) = datatype_of(field.data_type()) {
                 outputs.push(output(field.name(), datatype));
@@ -129,6 +168,7 @@ pub(crate) fn outputs(
     config: &Value,
     manifest: &Manifest,
     schema: &Schema,
+    facets: Option<&Facets>,
 ) -> Result<Vec<Output>, Error> {
     let refuse = |text: String| Error::invalid(format!("model '{model}': {text}"));
     if let Some(stated) = config["parameters"][EMBEDDING_SPACE]["string_value"].as_str()
@@ -140,34 +180,44 @@ pub(crate) fn outputs(
             manifest.embedding_space
         )));
     }
-    check_inputs(config, manifest).map_err(refuse)?;
+    check_inputs(config, manifest, facets).map_err(refuse)?;
     let outputs = list(config, "output");
     if outputs.is_empty() {
         return Err(refuse(format!(
             "the configuration names no outputs, expected some of {}",
-            names(schema)
+            names(schema, facets)
         )));
     }
-    outputs.iter().map(|output| bind(output, schema).map_err(refuse)).collect()
+    outputs.iter().map(|output| bind(output, schema, facets).map_err(refuse)).collect()
 }
 
-fn check_inputs(config: &Value, manifest: &Manifest) -> Result<(), String> {
+fn check_inputs(
+    config: &Value,
+    manifest: &Manifest,
+    facets: Option<&Facets>,
+) -> Result<(), String> {
+    let size = |size: usize| i64::try_from(size).unwrap_or(i64::MAX);
     let inputs = list(config, "input");
     for input in inputs {
         let (name, datatype, dims) =
             (text(input, "name"), text(input, "data_type"), sizes(input, "dims"));
+        let own = || {
+            let own = facets.into_iter().flat_map(Facets::iter).filter_map(Facet::input);
+            own.collect::<Vec<_>>()
+        };
         let (datatypes, expected): (&[&str], i64) = match name {
-            "QUERY" => {
-                let dimensions = i64::try_from(manifest.dimensions).unwrap_or(i64::MAX);
-                (&["TYPE_FP32"], dimensions)
+            QUERY => (&["TYPE_FP32"], size(manifest.dimensions)),
+            K => (&["TYPE_INT32", "TYPE_INT64"], 1),
+            FILTER => (&["TYPE_STRING"], 1),
+            LIKED | DISLIKED => (&["TYPE_STRING"], -1),
+            DIVERSITY => (&["TYPE_FP32"], 1),
+            WEIGHTS if facets.is_some() => {
+                (&["TYPE_FP32"], size(facets.map_or(0, |facets| facets.iter().len())))
             }
-            "K" => (&["TYPE_INT32", "TYPE_INT64"], 1),
-            "FILTER" => (&["TYPE_STRING"], 1),
-            other => {
-                return Err(format!(
-                    "input '{other}' is unknown: the usearch backend expects QUERY, and takes K and FILTER"
-                ));
-            }
+            other => match own().into_iter().find(|(name, _)| name == other) {
+                Some((_, elements)) => (&["TYPE_FP32"], size(elements)),
+                None => return Err(unknown_input(other, facets.is_some(), &own())),
+            },
         };
         if !datatypes.contains(&datatype) {
             return Err(format!(
@@ -176,30 +226,61 @@ fn check_inputs(config: &Value, manifest: &Manifest) -> Result<(), String> {
             ));
         }
         if dims != [expected] {
-            let why = if name == "QUERY" { ": the index has vectors of that size" } else { "" };
+            let why = match name {
+                QUERY => ": the index has vectors of that size",
+                LIKED | DISLIKED => ": as many ids as the client gives",
+                WEIGHTS => ": one for each facet",
+                _ => "",
+            };
             return Err(format!("input '{name}' has dims {dims:?}, expected [{expected}]{why}"));
         }
-        if name != "QUERY" && input["optional"] != true {
+        if name != QUERY && input["optional"] != true && !(name == LIKED && !has(inputs, QUERY)) {
             return Err(format!("input '{name}' may be left out: write optional: true"));
         }
     }
-    if inputs.iter().any(|input| text(input, "name") == "QUERY") {
+    if has(inputs, QUERY) || has(inputs, LIKED) {
         Ok(())
     } else {
-        Err("there is no input QUERY, the vector whose neighbours are looked for".to_owned())
+        Err("there is neither an input QUERY, the vector whose neighbours are looked for, nor LIKED, the items whose are"
+            .to_owned())
     }
 }
 
-fn bind(output: &Value, schema: &Schema) -> Result<Output, String> {
+fn has(inputs: &[Value], name: &str) -> bool {
+    inputs.iter().any(|input| text(input, "name") == name)
+}
+
+fn unknown_input(name: &str, facets: bool, own: &[(String, usize)]) -> String {
+    let mut others = vec![K, FILTER, LIKED, DISLIKED, DIVERSITY];
+    if facets {
+        others.push(WEIGHTS);
+    }
+    others.extend(own.iter().map(|(name, _)| name.as_str()));
+    let (last, others) = others.split_last().expect("there are five at least");
+    format!(
+        "input '{name}' is unknown: the usearch backend expects QUERY, and takes {} and {last}",
+        others.join(", ")
+    )
+}
+
+/// Whether the configuration has inputs that name items.
+pub(crate) fn takes_ids(config: &Value) -> bool {
+    let inputs = list(config, "input");
+    has(inputs, LIKED) || has(inputs, DISLIKED)
+}
+
+fn bind(output: &Value, schema: &Schema, facets: Option<&Facets>) -> Result<Output, String> {
     let name = text(output, "name");
+    let part = || facets?.position(name.strip_prefix(PART)?);
     let (source, datatype) = match name {
         "key" => (Source::Key, DataType::Int64),
         "score" => (Source::Score, DataType::Fp32),
+        _ if let Some(facet) = part() => (Source::Part(facet), DataType::Fp32),
         _ => {
             let (index, field) = schema.column_with_name(name).ok_or_else(|| {
                 format!(
                     "output '{name}' is no column of items.parquet, expected some of {}",
-                    names(schema)
+                    names(schema, facets)
                 )
             })?;
             let datatype = datatype_of(field.data_type()).ok_or_else(|| {
@@ -224,8 +305,10 @@ fn bind(output: &Value, schema: &Schema) -> Result<Output, String> {
     Ok(Output { name: name.to_owned(), datatype, source })
 }
 
-fn names(schema: &Schema) -> String {
-    format!("key (Int64), score (Float32), {}", describe(schema))
+fn names(schema: &Schema, facets: Option<&Facets>) -> String {
+    let parts = facets.into_iter().flat_map(Facets::iter);
+    let parts: String = parts.map(|facet| format!("{PART}{} (Float32), ", facet.name())).collect();
+    format!("key (Int64), score (Float32), {parts}{}", describe(schema))
 }
 
 #[cfg(test)]

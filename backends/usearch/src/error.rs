@@ -89,10 +89,54 @@ pub enum QueryError {
     /// The vector is zero.
     #[error("vector is zero in every element: its encoder found nothing that it knows")]
     Zero,
+    /// The diversity is out of range.
+    #[error("DIVERSITY is {0}: expected 0, the best items, to 1, the least alike")]
+    Diversity(f32),
+    /// A weight is out of range.
+    #[error("WEIGHTS has {weight}: expected 0 to {most}")]
+    Weight {
+        /// What came.
+        weight: f32,
+        /// The largest.
+        most: f32,
+    },
+    /// More items are named than a query may name.
+    #[error("{input} has {count} ids: expected at most {most}")]
+    TooMany {
+        /// LIKED or DISLIKED.
+        input: &'static str,
+        /// Ids that came.
+        count: usize,
+        /// Parameter `max_liked`.
+        most: usize,
+    },
+    /// An item is named that is not there.
+    #[error("{input}: no item has the id '{id}'{}", and_others(*.others))]
+    Unknown {
+        /// LIKED or DISLIKED.
+        input: &'static str,
+        /// The first that is unknown.
+        id: String,
+        /// How many more are.
+        others: usize,
+    },
+    /// The query names nothing that items could be like.
+    #[error(
+        "the request has nothing to go by: expected QUERY, LIKED, or an input of a facet that is not zero"
+    )]
+    Nothing,
     /// The filter is wrong.
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// usearch failed.
     #[error("the search failed: {0}")]
     Usearch(String),
+}
+
+fn and_others(others: usize) -> String {
+    match others {
+        0 => String::new(),
+        1 => ", nor another one".to_owned(),
+        others => format!(", nor {others} others"),
+    }
 }

@@ -18,7 +18,7 @@ pub struct Hit {
     /// The item's row in the table.
     pub item: usize,
     /// Cosine between the query and the item's nearest vector, or a mean of that and of its first
-    /// one; -1 to 1.
+    /// one, -1 to 1; and what facets add.
     pub score: f32,
 }
 
@@ -102,23 +102,30 @@ impl Matrix {
         self.first.push(elements / self.dimensions);
     }
 
-    /// The best `k` items of those that `admitted` admits, best first.
-    pub(crate) fn search(
+    /// The first vector of an item; `None` if it has none.
+    pub(crate) fn first(&self, item: usize) -> Option<Vec<f32>> {
+        let rows = self.first[item]..self.first[item + 1];
+        let places = rows.start * self.dimensions..(rows.start + 1) * self.dimensions;
+        (!rows.is_empty()).then(|| match &self.values {
+            Values::F32(values) => values[places].to_vec(),
+            Values::Bf16(values) => values[places].iter().map(|value| value.wide()).collect(),
+        })
+    }
+
+    /// How like `query` every item is that is admitted and has a vector.
+    pub(crate) fn scan(
         &self,
         query: &[f32],
-        k: usize,
         weights: Weights,
         admitted: impl Fn(usize) -> bool,
     ) -> Vec<Hit> {
-        let hits = match &self.values {
-            Values::F32(values) => self.scan(values, query, weights, admitted),
-            Values::Bf16(values) => self.scan(values, query, weights, admitted),
-        };
-        best_first(hits, k)
+        match &self.values {
+            Values::F32(values) => self.scores(values, query, weights, admitted),
+            Values::Bf16(values) => self.scores(values, query, weights, admitted),
+        }
     }
 
-    /// The score of every item that is admitted and has a vector.
-    fn scan<T: Element>(
+    fn scores<T: Element>(
         &self,
         values: &[T],
         query: &[f32],
@@ -188,7 +195,7 @@ mod tests {
             assert_eq!(matrix.first.len(), item + 2);
         }
         let check = |k, admitted: &dyn Fn(usize) -> bool, expect: &[(usize, f32)]| {
-            let hits = matrix.search(&[0.0, 1.0], k, Weights { whole: 0.0 }, admitted);
+            let hits = best_first(matrix.scan(&[0.0, 1.0], Weights { whole: 0.0 }, admitted), k);
             let found: Vec<_> = hits.iter().map(|hit| (hit.item, hit.score)).collect();
             assert_eq!(found, expect);
         };
@@ -198,7 +205,7 @@ mod tests {
         check(9, &|_| false, &[]);
 
         // The first vector of an item counts for half.
-        let hits = matrix.search(&[0.0, 1.0], 9, Weights { whole: 0.5 }, |_| true);
+        let hits = best_first(matrix.scan(&[0.0, 1.0], Weights { whole: 0.5 }, |_| true), 9);
         let found: Vec<_> = hits.iter().map(|hit| (hit.item, hit.score)).collect();
         assert_eq!(found, [(1, 0.8), (0, 0.5), (3, 0.4)]);
     }

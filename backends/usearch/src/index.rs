@@ -16,6 +16,26 @@ pub use crate::exact::Hit;
 /// Items that an approximate search looks at for each that is wanted, where they are ranked again.
 const RANKED_AGAIN: usize = 5;
 
+/// The same where more than vectors counts, which the walk does not know of.
+const RANKED_BY_FACETS: usize = 20;
+
+/// What items are ranked by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ranking<'r> {
+    /// Of the size of the index's vectors; `None` if only what is added counts.
+    pub(crate) vector: Option<&'r [f32]>,
+    /// Of the likeness of the vectors.
+    pub(crate) weight: f32,
+    /// By item: what is added to its score.
+    pub(crate) added: Option<&'r [f32]>,
+}
+
+impl Ranking<'_> {
+    fn score(&self, item: usize, likeness: f32) -> f32 {
+        self.weight * likeness + self.added.map_or(0.0, |added| added[item])
+    }
+}
+
 /// How an index is searched.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SearchOptions {
@@ -118,15 +138,49 @@ impl Index {
         filter: Option<&BooleanBuffer>,
     ) -> Result<Vec<Hit>, QueryError> {
         let query = normalised(query, self.manifest.dimensions)?;
+        self.rank(&Ranking { vector: Some(&query), weight: 1.0, added: None }, k, filter)
+    }
+
+    /// As [`Self::search`], by more than a vector, which is taken as it is.
+    pub(crate) fn rank(
+        &self,
+        ranking: &Ranking<'_>,
+        k: usize,
+        filter: Option<&BooleanBuffer>,
+    ) -> Result<Vec<Hit>, QueryError> {
         let admitted = |item: usize| filter.is_none_or(|filter| filter.value(item));
+        let Some(query) = ranking.vector else {
+            let items = (0..self.items.len()).filter(|&item| admitted(item));
+            let hits = items.map(|item| Hit { item, score: ranking.score(item, 0.0) });
+            return Ok(best_first(hits.collect(), k));
+        };
         match &self.vectors {
-            Vectors::Exact(matrix) => Ok(matrix.search(&query, k, self.weights, admitted)),
+            Vectors::Exact(matrix) => {
+                let mut hits = matrix.scan(query, self.weights, admitted);
+                hits.iter_mut().for_each(|hit| hit.score = ranking.score(hit.item, hit.score));
+                Ok(best_first(hits, k))
+            }
             Vectors::Approximate(index) => match filter {
                 Some(filter) if self.is_narrow(filter.count_set_bits()) => {
-                    self.scan(index, &query, k, filter)
+                    self.scan(index, query, ranking, k, filter)
                 }
-                _ => self.walk(index, &query, k, filter),
+                _ => self.walk(index, query, ranking, k, filter),
             },
+        }
+    }
+
+    /// The vector that stands for the whole of an item, its first; `None` if it has none.
+    pub(crate) fn whole(&self, item: usize) -> Result<Option<Vec<f32>>, QueryError> {
+        match &self.vectors {
+            Vectors::Exact(matrix) => Ok(matrix.first(item)),
+            Vectors::Approximate(index) => {
+                let mut vector = vec![0.0; self.manifest.dimensions];
+                if self.items.passages(item) == 0 {
+                    return Ok(None);
+                }
+                get(index, item, 0, &mut vector)?;
+                Ok(Some(vector))
+            }
         }
     }
 
@@ -144,13 +198,14 @@ impl Index {
         &self,
         index: &usearch::Index,
         query: &[f32],
+        ranking: &Ranking<'_>,
         k: usize,
         filter: &BooleanBuffer,
     ) -> Result<Vec<Hit>, QueryError> {
         let mut hits = Vec::with_capacity(filter.count_set_bits());
         for item in filter.set_indices() {
-            if let Some(score) = self.score(index, query, item)? {
-                hits.push(Hit { item, score });
+            if let Some(likeness) = self.score(index, query, item)? {
+                hits.push(Hit { item, score: ranking.score(item, likeness) });
             }
         }
         Ok(best_first(hits, k))
@@ -174,17 +229,23 @@ impl Index {
     }
 
     /// Walks the graph. An item may come several times, by its passages: then more is asked for.
-    /// Where the whole of an item counts beside its nearest passage, more items than are wanted are
-    /// found by their passages, and ranked by both.
+    /// Where the whole of an item counts beside its nearest passage, or facets count, more items than
+    /// are wanted are found by their passages, and ranked by all.
     fn walk(
         &self,
         index: &usearch::Index,
         query: &[f32],
+        ranking: &Ranking<'_>,
         k: usize,
         filter: Option<&BooleanBuffer>,
     ) -> Result<Vec<Hit>, QueryError> {
         let (all, items) = (self.manifest.vectors, self.items.len().max(1));
-        let wanted = if self.weights.whole > 0.0 { k.saturating_mul(RANKED_AGAIN) } else { k };
+        let again = match ranking.added {
+            Some(_) => RANKED_BY_FACETS,
+            None if self.weights.whole > 0.0 => RANKED_AGAIN,
+            None => 1,
+        };
+        let wanted = k.saturating_mul(again);
         let mut count = wanted.saturating_mul(all.div_ceil(items)).min(all);
         loop {
             let matches = match filter {
@@ -212,6 +273,7 @@ impl Index {
                         hit.score = self.weights.mean(hit.score, dot(query, &whole));
                     }
                 }
+                hits.iter_mut().for_each(|hit| hit.score = ranking.score(hit.item, hit.score));
                 return Ok(best_first(hits, k));
             }
             count = count.saturating_mul(2).min(all);

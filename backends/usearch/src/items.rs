@@ -1,13 +1,14 @@
 //! The item table: read from `items.parquet` once, kept in memory column by column.
 
 use crate::{
+    columns::texts,
     error::IndexError,
     manifest::{KEY, Manifest, PASSAGES},
 };
 use arrow_array::{Array, RecordBatch, UInt16Array};
 use arrow_schema::{Schema, SchemaRef};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::{fs::File, io, path::Path, sync::Arc};
+use std::{collections::HashMap, fs::File, io, path::Path, sync::Arc};
 
 /// The rows that an index finds.
 #[derive(Clone, Debug)]
@@ -125,6 +126,26 @@ impl Items {
             None => self.len(),
         }
     }
+}
+
+/// The row of each item, by a column of text that names them.
+///
+/// # Errors
+/// If there is no such column, it is of another type, or a value is missing or comes twice.
+pub(crate) fn ids(table: &RecordBatch, name: &str) -> Result<HashMap<String, usize>, String> {
+    let mut rows = HashMap::with_capacity(table.num_rows());
+    for (row, texts) in texts(table, name)?.into_iter().enumerate() {
+        let [id] = texts[..] else {
+            return Err(format!(
+                "column '{name}' has {} texts in row {row}, expected one",
+                texts.len()
+            ));
+        };
+        if rows.insert(id.to_owned(), row).is_some() {
+            return Err(format!("column '{name}' names two items '{id}'"));
+        }
+    }
+    Ok(rows)
 }
 
 /// A table's columns with their types, for messages.

@@ -25,10 +25,10 @@ fn schema() -> Schema {
 
 #[test]
 fn a_bare_index_serves_all_it_can() {
-    let completed = complete(&json!({"max_batch_size": 0}), &manifest(), &schema()).unwrap();
+    let completed = complete(&json!({"max_batch_size": 0}), &manifest(), &schema(), None).unwrap();
     assert_eq!(completed["max_batch_size"], 64);
     assert_eq!(completed["parameters"]["embedding_space"]["string_value"], "bow:1");
-    let found = outputs("m", &completed, &manifest(), &schema()).unwrap();
+    let found = outputs("m", &completed, &manifest(), &schema(), None).unwrap();
     let names: Vec<_> =
         found.iter().map(|output| (output.name.as_str(), output.datatype)).collect();
     assert_eq!(
@@ -40,16 +40,58 @@ fn a_bare_index_serves_all_it_can() {
             ("year", DataType::Int32)
         ]
     );
-    assert_eq!(complete(&completed, &manifest(), &schema()), None);
+    assert_eq!(complete(&completed, &manifest(), &schema(), None), None);
+}
+
+#[test]
+fn facets_are_inputs_and_outputs() {
+    let years = arrow_array::Int32Array::from(vec![1990, 2000]);
+    let table =
+        arrow_array::RecordBatch::try_from_iter([("year", std::sync::Arc::new(years) as _)]);
+    let facets = r#"[{"name": "plot", "kind": "cosine", "weight": 1},
+        {"name": "age", "kind": "distance", "columns": ["year"], "weight": 0.5}]"#;
+    let facets = Facets::read(facets, &table.unwrap()).unwrap();
+    let (manifest, schema) = (manifest(), schema());
+    let good = complete(&json!({}), &manifest, &schema, Some(&facets)).unwrap();
+    let shown: Vec<_> = list(&good, "input")
+        .iter()
+        .map(|input| (text(input, "name"), sizes(input, "dims")))
+        .collect();
+    let expect = [("QUERY", 8), ("K", 1), ("FILTER", 1), ("WEIGHTS", 2), ("AGE", 1)];
+    assert_eq!(shown, expect.map(|(name, size)| (name, vec![size])));
+    let found = outputs("m", &good, &manifest, &schema, Some(&facets)).unwrap();
+    let parts: Vec<_> =
+        found.iter().skip(2).take(2).map(|output| (output.name.as_str(), output.source)).collect();
+    assert_eq!(parts, [("score_plot", Source::Part(0)), ("score_age", Source::Part(1))]);
+
+    let check = |input: Value, expect: &str| {
+        let mut config = good.clone();
+        config["input"].as_array_mut().unwrap().push(input);
+        let error = outputs("m", &config, &manifest, &schema, Some(&facets)).unwrap_err();
+        assert_eq!(error.message(), format!("model 'm': {expect}"));
+    };
+    check(
+        json!({"name": "YEAR", "data_type": "TYPE_FP32", "dims": [1], "optional": true}),
+        "input 'YEAR' is unknown: the usearch backend expects QUERY, and takes K, FILTER, LIKED, DISLIKED, DIVERSITY, WEIGHTS and AGE",
+    );
+    check(
+        json!({"name": "WEIGHTS", "data_type": "TYPE_FP32", "dims": [4], "optional": true}),
+        "input 'WEIGHTS' has dims [4], expected [2]: one for each facet",
+    );
+    check(
+        json!({"name": "LIKED", "data_type": "TYPE_STRING", "dims": [1], "optional": true}),
+        "input 'LIKED' has dims [1], expected [-1]: as many ids as the client gives",
+    );
+    assert!(!takes_ids(&good) && takes_ids(&json!({"input": [{"name": "LIKED"}]})));
 }
 
 #[test]
 fn what_does_not_fit_the_index_is_refused() {
-    let good = complete(&json!({"max_batch_size": 0}), &manifest(), &schema()).unwrap();
+    let good = complete(&json!({"max_batch_size": 0}), &manifest(), &schema(), None).unwrap();
     let check = |change: &dyn Fn(&mut Value), expect: &str| {
         let mut config = good.clone();
         change(&mut config);
-        let error = outputs("m", &config, &manifest(), &schema()).unwrap_err();
+        let error = outputs("m", &config, &manifest(), &schema(), None).unwrap_err();
         assert_eq!(error.message(), format!("model 'm': {expect}"));
     };
     check(
@@ -75,11 +117,11 @@ fn what_does_not_fit_the_index_is_refused() {
     );
     check(
         &|config| config["input"][2]["name"] = json!("WHERE"),
-        "input 'WHERE' is unknown: the usearch backend expects QUERY, and takes K and FILTER",
+        "input 'WHERE' is unknown: the usearch backend expects QUERY, and takes K, FILTER, LIKED, DISLIKED and DIVERSITY",
     );
     check(
         &|config| config["input"] = json!([good["input"][1]]),
-        "there is no input QUERY, the vector whose neighbours are looked for",
+        "there is neither an input QUERY, the vector whose neighbours are looked for, nor LIKED, the items whose are",
     );
     let columns = "key (Int64), score (Float32), title (Utf8), year (Int32), added (Date32)";
     check(
@@ -112,9 +154,9 @@ fn parameters_are_read() {
         })
     };
     let default = of(&[]).unwrap();
-    assert_eq!((default.default_k, default.max_k), (10, 1000));
+    assert_eq!((default.limits.default_k, default.limits.max_k), (10, 1000));
     assert_eq!(default.search, SearchOptions::default());
-    assert_eq!(of(&[("max_k", "5")]).unwrap().default_k, 5);
+    assert_eq!(of(&[("max_k", "5")]).unwrap().limits.default_k, 5);
     let other = of(&[("exact_vectors", "0"), ("expansion_search", "128"), ("whole_weight", "0.5")])
         .unwrap();
     let expect = SearchOptions { exact_vectors: 0, expansion_search: 128, whole_weight: 0.5 };

@@ -1,0 +1,48 @@
+//! A facet of numbers: the year of a film. Two are the less alike the farther they are apart.
+
+use super::Likes;
+
+/// The numbers of all items; NaN where there is none.
+#[derive(Debug)]
+pub(super) struct Numbers {
+    values: Vec<f32>,
+    per: f32,
+}
+
+impl Numbers {
+    pub(super) fn new(values: Vec<f32>, per: f32) -> Self {
+        Self { values, per }
+    }
+
+    /// See [`super::Facet::scores`]. What is disliked does not count: to be far from its year is no merit.
+    pub(super) fn scores(&self, own: Option<&[f32]>, likes: Likes<'_>) -> Option<Vec<f32>> {
+        let own = own.and_then(|own| own.first().copied());
+        let liked = likes.liked.iter().map(|&item| self.values[item]);
+        let wanted: Vec<f32> =
+            own.into_iter().chain(liked).filter(|value| !value.is_nan()).collect();
+        if wanted.is_empty() {
+            return None;
+        }
+        #[expect(clippy::cast_precision_loss, reason = "hundreds")]
+        let count = wanted.len() as f32;
+        let score = |value: f32| {
+            let apart: f32 = wanted.iter().map(|wanted| (wanted - value).abs()).sum();
+            -apart / count / self.per
+        };
+        let mut scores: Vec<f32> = self.values.iter().map(|&value| score(value)).collect();
+        // An item without a number is neither near nor far: it gets the mean of the others.
+        let (mut sum, mut known) = (0.0, 0.0);
+        for score in scores.iter().filter(|score| !score.is_nan()) {
+            sum += score;
+            known += 1.0;
+        }
+        let mean = if known > 0.0 { sum / known } else { 0.0 };
+        scores.iter_mut().filter(|score| score.is_nan()).for_each(|score| *score = mean);
+        Some(scores)
+    }
+
+    pub(super) fn pair(&self, a: usize, b: usize) -> f32 {
+        let apart = (self.values[a] - self.values[b]).abs();
+        if apart.is_nan() { 0.0 } else { -apart / self.per }
+    }
+}
