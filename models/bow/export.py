@@ -104,8 +104,8 @@ def onnx_model(row_of_word: np.ndarray, codes: np.ndarray, scales: np.ndarray, s
         ("Cast", ["attention_mask"], "mask", {"to": TensorProto.FLOAT}),
         ("Mul", ["scale", "mask"], "factor", {}),
         ("Unsqueeze", ["factor", "axis_width"], "factor_column", {}),
-        ("Mul", ["levels", "factor_column"], "word_vectors", {}),
-        ("ReduceSum", ["word_vectors", "axis_seq"], "sum", {"keepdims": 0}),
+        ("Mul", ["levels", "factor_column"], "token_embeddings", {}),
+        ("ReduceSum", ["token_embeddings", "axis_seq"], "sum", {"keepdims": 0}),
         ("Mul", ["sum", "sum"], "squares", {}),
         ("ReduceSum", ["squares", "axis_last"], "squared_length", {"keepdims": 1}),
         ("Sqrt", ["squared_length"], "length", {}),
@@ -115,8 +115,9 @@ def onnx_model(row_of_word: np.ndarray, codes: np.ndarray, scales: np.ndarray, s
     nodes = [helper.make_node(op, inputs, [out], name=out, **attributes) for op, inputs, out, attributes in steps]
     tokens = [helper.make_tensor_value_info(n, TensorProto.INT64, ["batch", "seq"]) for n in ("input_ids", "attention_mask")]
     embedding = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", width])
+    words = helper.make_tensor_value_info("token_embeddings", TensorProto.FLOAT, ["batch", "seq", width])
     initializers = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
-    graph = helper.make_graph(nodes, "plot_encoder_bow", tokens, [embedding], initializers)
+    graph = helper.make_graph(nodes, "plot_encoder_bow", tokens, [embedding, words], initializers)
     opsets = [helper.make_opsetid("", 17)]
     model = helper.make_model(graph, opset_imports=opsets, ir_version=8, producer_name="hippocamp models/bow")
     helper.set_model_props(model, {"hippocamp.embedding_space": space})

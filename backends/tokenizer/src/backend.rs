@@ -100,28 +100,34 @@ impl Version {
                 request.rows()
             )));
         }
-        let encoded = self
-            .tokenizer
-            .encode(texts)
-            .map_err(|error| Error::invalid(format!("input '{}': {error}", input.name())))?;
         let wanted = request.outputs()?;
+        let mut outputs =
+            self.outputs.iter().filter(|output| wanted.contains(&output.name.as_str()));
+        let encoded = if outputs.clone().any(|output| output.role == Role::Offsets) {
+            self.tokenizer.encode_with_offsets(texts)
+        } else {
+            self.tokenizer.encode(texts)
+        };
+        let encoded = encoded
+            .map_err(|error| Error::invalid(format!("input '{}': {error}", input.name())))?;
         let mut response = request.response()?;
         let size = |size: usize| {
             i64::try_from(size).map_err(|_large| Error::internal("there are too many tokens"))
         };
-        let shape = [size(encoded.rows)?, size(encoded.length)?];
-        for output in self.outputs.iter().filter(|output| wanted.contains(&output.name.as_str())) {
+        let shape = [size(encoded.rows)?, size(encoded.length)?, 2];
+        outputs.try_for_each(|output| {
             let values = output.role.of(&encoded);
+            let shape = if output.role == Role::Offsets { &shape[..] } else { &shape[..2] };
             if output.datatype == DataType::Int64 {
-                response.output(&output.name, DataType::Int64, &shape, as_bytes(values))?;
+                response.output(&output.name, DataType::Int64, shape, as_bytes(values))
             } else {
                 let narrow = values.iter().map(|&value| i32::try_from(value));
                 let narrow: Vec<i32> = narrow
                     .collect::<Result<_, _>>()
                     .map_err(|_large| Error::internal("a token id exceeds INT32"))?;
-                response.output(&output.name, DataType::Int32, &shape, as_bytes(&narrow))?;
+                response.output(&output.name, DataType::Int32, shape, as_bytes(&narrow))
             }
-        }
+        })?;
         response.send()
     }
 }
@@ -132,6 +138,7 @@ impl Role {
             Self::Ids => &encoded.ids,
             Self::Mask => &encoded.mask,
             Self::Types => &encoded.types,
+            Self::Offsets => &encoded.offsets,
         }
     }
 }

@@ -17,6 +17,8 @@ pub(crate) enum Role {
     Ids,
     Mask,
     Types,
+    /// Where a token stands in its text: first byte, and the one behind its last.
+    Offsets,
 }
 
 /// An output of the model.
@@ -28,8 +30,12 @@ pub(crate) struct Output {
     pub(crate) datatype: DataType,
 }
 
+/// The tensors that encoders take.
 const ROLES: [(&str, Role); 3] =
     [("input_ids", Role::Ids), ("attention_mask", Role::Mask), ("token_type_ids", Role::Types)];
+
+/// One more, for who explains what an encoder made of a text; served where a configuration names it.
+const OFFSETS: (&str, Role) = ("offsets", Role::Offsets);
 
 /// The configuration with inputs and outputs; `None` if it has them already.
 pub(crate) fn complete(config: &Value) -> Option<Value> {
@@ -86,12 +92,12 @@ pub(crate) fn outputs(model: &str, config: &Value) -> Result<Vec<Output>, Error>
             names()
         )));
     }
-    let rank = if batched { 1 } else { 2 };
     outputs
         .iter()
         .map(|output| {
             let name = text(output, "name");
-            let Some((_, role)) = ROLES.iter().find(|(known, _)| *known == name) else {
+            let mut roles = ROLES.iter().chain([&OFFSETS]);
+            let Some((_, role)) = roles.find(|(known, _)| *known == name) else {
                 return Err(refuse(format!("output '{name}' is unknown, expected some of {}", names())));
             };
             let datatype = match text(output, "data_type") {
@@ -104,10 +110,15 @@ pub(crate) fn outputs(model: &str, config: &Value) -> Result<Vec<Output>, Error>
                 }
             };
             let dims = sizes(output, "dims");
-            if dims.len() != rank || dims.iter().any(|&dim| dim != -1) {
-                let expected = if batched { "[ -1 ]" } else { "[ -1, -1 ]" };
+            let (expected, shown): (&[i64], _) = match (batched, role) {
+                (true, Role::Offsets) => (&[-1, 2], "[ -1, 2 ]"),
+                (true, _) => (&[-1], "[ -1 ]"),
+                (false, Role::Offsets) => (&[-1, -1, 2], "[ -1, -1, 2 ]"),
+                (false, _) => (&[-1, -1], "[ -1, -1 ]"),
+            };
+            if dims != expected {
                 return Err(refuse(format!(
-                    "output '{name}' has dims {dims:?}, expected {expected}: as many tokens as the longest text has"
+                    "output '{name}' has dims {dims:?}, expected {shown}: as many tokens as the longest text has"
                 )));
             }
             Ok(Output { name: name.to_owned(), role: *role, datatype })
@@ -142,7 +153,8 @@ pub(crate) fn options(
 }
 
 fn names() -> String {
-    ROLES.map(|(name, _)| name).join(", ")
+    let roles = ROLES.iter().chain([&OFFSETS]);
+    roles.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
@@ -186,12 +198,12 @@ mod tests {
         check(
             &input,
             json!([]),
-            "the configuration names no outputs, expected some of input_ids, attention_mask, token_type_ids",
+            "the configuration names no outputs, expected some of input_ids, attention_mask, token_type_ids, offsets",
         );
         check(
             &input,
             json!([{"name": "ids", "data_type": "TYPE_INT64", "dims": [-1]}]),
-            "output 'ids' is unknown, expected some of input_ids, attention_mask, token_type_ids",
+            "output 'ids' is unknown, expected some of input_ids, attention_mask, token_type_ids, offsets",
         );
         check(
             &input,

@@ -46,6 +46,9 @@ pub struct Encoded {
     pub mask: Vec<i64>,
     /// Segment of each token; 0 for padding.
     pub types: Vec<i64>,
+    /// `[texts, length, 2]`: the bytes of its text that each token stands for, from and to; 0 and 0
+    /// for special tokens and padding. Empty where they were not asked for.
+    pub offsets: Vec<i64>,
 }
 
 impl TextTokenizer {
@@ -110,10 +113,35 @@ impl TextTokenizer {
         &self,
         texts: impl IntoIterator<Item = &'t [u8]>,
     ) -> Result<Encoded, TextError> {
+        self.encode_all(texts, false)
+    }
+
+    /// As [`Self::encode`], with the place of each token.
+    ///
+    /// # Errors
+    /// As [`Self::encode`].
+    pub fn encode_with_offsets<'t>(
+        &self,
+        texts: impl IntoIterator<Item = &'t [u8]>,
+    ) -> Result<Encoded, TextError> {
+        self.encode_all(texts, true)
+    }
+
+    fn encode_all<'t>(
+        &self,
+        texts: impl IntoIterator<Item = &'t [u8]>,
+        offsets: bool,
+    ) -> Result<Encoded, TextError> {
+        let mut leading = Vec::new();
         let encodings = texts
             .into_iter()
             .enumerate()
-            .map(|(index, text)| self.encode_one(index, text))
+            .map(|(index, text)| {
+                // Places are counted from the first byte of the text as it came.
+                let start = str::from_utf8(text).map_or(text, |text| text.trim_start().as_bytes());
+                leading.push(text.len() - start.len());
+                self.encode_one(index, text, offsets)
+            })
             .collect::<Result<Vec<_>, _>>()?;
         let rows = encodings.len();
         let length = encodings.iter().map(tokenizers::Encoding::len).max().unwrap_or(0);
@@ -126,16 +154,33 @@ impl TextTokenizer {
             all
         };
         let wide = |values: &[u32]| values.iter().map(|&value| i64::from(value)).collect();
+        let mut places = Vec::new();
+        if offsets {
+            for (row, (encoding, leading)) in encodings.iter().zip(leading).enumerate() {
+                places.extend(encoding.get_offsets().iter().flat_map(|&(start, end)| {
+                    // Special tokens stand nowhere. A text has at most 1 MiB.
+                    let shift = if start == end { 0 } else { leading };
+                    [start, end].map(|place| i64::try_from(place + shift).unwrap_or(i64::MAX))
+                }));
+                places.resize((row + 1) * length * 2, 0);
+            }
+        }
         Ok(Encoded {
             rows,
             length,
             ids: padded(&|encoding| wide(encoding.get_ids()), i64::from(self.pad_id)),
             mask: padded(&|encoding| wide(encoding.get_attention_mask()), 0),
             types: padded(&|encoding| wide(encoding.get_type_ids()), 0),
+            offsets: places,
         })
     }
 
-    fn encode_one(&self, index: usize, text: &[u8]) -> Result<tokenizers::Encoding, TextError> {
+    fn encode_one(
+        &self,
+        index: usize,
+        text: &[u8],
+        offsets: bool,
+    ) -> Result<tokenizers::Encoding, TextError> {
         if text.len() > MAX_TEXT_BYTES {
             return Err(TextError::TooLong { index, length: text.len() });
         }
@@ -146,7 +191,7 @@ impl TextTokenizer {
             return Err(TextError::Empty { index });
         }
         let encoding = self
-            .head(text)
+            .head(text, offsets)
             .map_err(|error| TextError::Tokenizer { index, reason: error.to_string() })?;
         let mut words = encoding
             .get_ids()
@@ -165,20 +210,27 @@ impl TextTokenizer {
 
     /// Tokenizes no more of a long text than its first `max_length` tokens need: a prefix that ends
     /// before white space and fills them has the tokens of the whole.
-    fn head(&self, text: &str) -> tokenizers::Result<tokenizers::Encoding> {
+    fn head(&self, text: &str, offsets: bool) -> tokenizers::Result<tokenizers::Encoding> {
+        let encode = |text: &str| {
+            if offsets {
+                self.tokenizer.encode(text, true)
+            } else {
+                self.tokenizer.encode_fast(text, true)
+            }
+        };
         let mut end = self.max_length.saturating_mul(16);
         while self.keeps_head && end < text.len() {
             let Some(space) = text[text.ceil_char_boundary(end)..].find(char::is_whitespace) else {
                 break;
             };
             let prefix = &text[..text.ceil_char_boundary(end) + space];
-            let encoding = self.tokenizer.encode_fast(prefix, true)?;
+            let encoding = encode(prefix)?;
             if encoding.len() == self.max_length {
                 return Ok(encoding);
             }
             end = end.saturating_mul(4);
         }
-        self.tokenizer.encode_fast(text, true)
+        encode(text)
     }
 }
 

@@ -74,7 +74,8 @@ impl Config {
 }
 
 /// Builds the encoder: `input_ids`, `attention_mask` and `token_type_ids` of shape `[batch, seq]`
-/// to `sentence_embedding` of shape `[batch, hidden]`.
+/// to `sentence_embedding` of shape `[batch, hidden]`, and to `token_embeddings` of shape
+/// `[batch, seq, hidden]`, whose sum over a text, scaled to length one, that is.
 pub(super) fn encoder(
     weights: &mut Weights,
     config: &Config,
@@ -90,10 +91,13 @@ pub(super) fn encoder(
     for layer in 0..config.num_hidden_layers {
         hidden = bert.layer(layer, &hidden, &bias)?;
     }
-    let pooled = bert.pool(&hidden, &mask);
+    let tokens = bert.unpadded("token_embeddings", &hidden, &mask);
+    let pooled = bert.pool(&tokens, &mask);
     let embedding = bert.normalize("sentence_embedding", &pooled);
     let mut graph = bert.graph;
-    graph.output(&embedding, DataType::Float, &[BATCH, Dim::Fixed(config.hidden_size)]);
+    let hidden = Dim::Fixed(config.hidden_size);
+    graph.output(&embedding, DataType::Float, &[BATCH, hidden]);
+    graph.output(&tokens, DataType::Float, &[BATCH, SEQUENCE, hidden]);
     Ok(graph.finish(&[(EMBEDDING_SPACE_KEY, embedding_space)]))
 }
 
@@ -230,14 +234,19 @@ impl Bert<'_> {
         graph.node(name, "Mul", &[&product, half])
     }
 
+    /// The tokens, padding as zeros: `[batch, seq, hidden]`.
+    fn unpadded(&mut self, name: &str, hidden: &Value, mask: &Value) -> Value {
+        let axis = &self.constants.last_axis;
+        let column = self.graph.node("pool.mask", "Unsqueeze", &[mask, axis]);
+        self.graph.node(name, "Mul", &[hidden, &column])
+    }
+
     /// Mean over the tokens that are no padding: `[batch, hidden]`.
-    fn pool(&mut self, hidden: &Value, mask: &Value) -> Value {
+    fn pool(&mut self, tokens: &Value, mask: &Value) -> Value {
         let least = self.graph.scalar("pool.least", MIN_TOKENS);
         let (graph, constants) = (&mut self.graph, &self.constants);
         let axis = &constants.sequence_axis;
-        let column = graph.node("pool.mask", "Unsqueeze", &[mask, &constants.last_axis]);
-        let tokens = graph.node("pool.tokens", "Mul", &[hidden, &column]);
-        let sum = graph.node_with("pool.sum", "ReduceSum", &[&tokens, axis], keep(false));
+        let sum = graph.node_with("pool.sum", "ReduceSum", &[tokens, axis], keep(false));
         let count = graph.node_with("pool.count", "ReduceSum", &[mask, axis], keep(true));
         let count = graph.node("pool.divisor", "Max", &[&count, &least]);
         graph.node("pool", "Div", &[&sum, &count])

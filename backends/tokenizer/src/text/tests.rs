@@ -50,8 +50,22 @@ fn texts_are_padded_to_the_longest() {
     assert_eq!(encode(&["war"]).unwrap().ids, [2, 7, 3]);
     assert_eq!(
         encode(&[]).unwrap(),
-        Encoded { rows: 0, length: 0, ids: vec![], mask: vec![], types: vec![] }
+        Encoded { rows: 0, length: 0, ids: vec![], mask: vec![], types: vec![], offsets: vec![] }
     );
+}
+
+#[test]
+fn tokens_know_their_places() {
+    let tokenizer = tokenizer(Options::default()).unwrap();
+    let texts = [" \n a FILM", "é war"].map(str::as_bytes);
+    let encoded = tokenizer.encode_with_offsets(texts).unwrap();
+    let rows: Vec<&[i64]> = encoded.offsets.chunks(8).collect();
+    assert_eq!(rows, [[0, 0, 3, 4, 5, 9, 0, 0], [0, 0, 0, 2, 3, 6, 0, 0]], "in bytes of the text");
+    assert_eq!(Encoded { offsets: vec![], ..encoded }, tokenizer.encode(texts).unwrap());
+    // A text that is cut has the places of what is left.
+    let long = "a film about war ".repeat(25_000);
+    let encoded = tokenizer.encode_with_offsets([long.as_bytes()]).unwrap();
+    assert_eq!(encoded.offsets, [0, 0, 0, 1, 2, 6, 7, 12, 13, 16, 0, 0]);
 }
 
 #[test]
@@ -77,7 +91,7 @@ fn a_head_has_the_tokens_of_the_whole() {
     for pause in [1, 7, 60, 400, 900] {
         let text = ["film", "unheard-of", "war"].join(&" ".repeat(pause)) + &" a".repeat(2000);
         let whole = tokenizer.tokenizer.encode_fast(text.as_str(), true).unwrap();
-        assert_eq!(tokenizer.head(&text).unwrap().get_ids(), whole.get_ids(), "{pause}");
+        assert_eq!(tokenizer.head(&text, false).unwrap().get_ids(), whole.get_ids(), "{pause}");
     }
 }
 

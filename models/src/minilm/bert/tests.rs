@@ -72,13 +72,14 @@ fn inputs_outputs_and_metadata() {
     let graph = model.graph.unwrap();
     let found: Vec<_> = graph.input.iter().chain(&graph.output).map(describe).collect();
     let expect = [
-        ("input_ids", DataType::Int64, ["batch", "seq"]),
-        ("attention_mask", DataType::Int64, ["batch", "seq"]),
-        ("token_type_ids", DataType::Int64, ["batch", "seq"]),
-        ("sentence_embedding", DataType::Float, ["batch", "8"]),
+        ("input_ids", DataType::Int64, "batch seq"),
+        ("attention_mask", DataType::Int64, "batch seq"),
+        ("token_type_ids", DataType::Int64, "batch seq"),
+        ("sentence_embedding", DataType::Float, "batch 8"),
+        ("token_embeddings", DataType::Float, "batch seq 8"),
     ]
     .map(|(name, datatype, dims)| {
-        (name.to_owned(), datatype as i32, dims.map(str::to_owned).to_vec())
+        (name.to_owned(), datatype as i32, dims.split(' ').map(str::to_owned).collect())
     });
     assert_eq!(found, expect);
 }
