@@ -28,8 +28,9 @@ pytestmark = [
 BUILT = peer.ROOT / "target" / "release"
 LIBRARIES = {"tokenizer": "tokenizer", "onnxruntime": "tract", "usearch": "usearch"}
 STEPS = ["text_tokenizer", "plot_encoder", "film_index"]
+BY_FILMS = ["recommend_by_films", "recommend_by_films_bow"]
 SUFFIX = {"recommend_by_plot": "", "recommend_by_plot_bow": "_bow"}
-MODELS = [step + suffix for suffix in SUFFIX.values() for step in [*STEPS, "recommend_by_plot"]]
+MODELS = [step + suffix for suffix in SUFFIX.values() for step in [*STEPS, "recommend_by_plot", "recommend_by_films"]]
 COLUMNS = ["id", "title", "year", "genres", "synopsis"]
 PROBES = 10
 
@@ -147,6 +148,35 @@ def test_the_same_films_at_once(triton, hippocamp, probes):
         answers = list(threads.map(lambda text: ask(triton, "grpc", "recommend_by_plot", [text]), probes * 2))
     for actual, wanted in zip(answers, expected * 2, strict=True):
         check_same(actual, wanted, 10)
+
+
+@pytest.mark.parametrize("model", BY_FILMS)
+def test_the_same_films_by_films(triton, hippocamp, model):
+    """With what is disliked, other weights and diversity; what is unknown is refused in the same words."""
+
+    def ask_by_films(server, liked):
+        values = {"LIKED": liked, "DISLIKED": ["casino-1995"], "WEIGHTS": [1, 0.5, 0.2, 0.05], "DIVERSITY": [0.3]}
+        inputs = []
+        for name, value in values.items():
+            texts = isinstance(value[0], str)
+            array = np.array([[v.encode() for v in value]], np.object_) if texts else np.array([value], np.float32)
+            tensor = tritonclient.grpc.InferInput(name, array.shape, "BYTES" if texts else "FP32")
+            tensor.set_data_from_numpy(array)
+            inputs.append(tensor)
+        with tritonclient.grpc.InferenceServerClient(server.grpc) as connection:
+            result = connection.infer(model, inputs)
+        return {column: result.as_numpy(column) for column in [*COLUMNS, "score", "score_genres", "score_year"]}
+
+    actual, expected = (ask_by_films(server, ["goodfellas-1990", "jaws-1975"]) for server in (triton, hippocamp))
+    check_same(actual, expected, 10)
+    for part in ("score_genres", "score_year"):
+        np.testing.assert_allclose(actual[part], expected[part], rtol=0, atol=1e-5)
+    messages = []
+    for server in (triton, hippocamp):
+        with pytest.raises(InferenceServerException, match="LIKED: no item has the id 'nope'") as refused:
+            ask_by_films(server, ["nope"])
+        messages.append(refused.value.message())
+    assert messages[0] == messages[1]
 
 
 @pytest.mark.parametrize("protocol", ["http", "grpc"])

@@ -267,7 +267,7 @@ async fn what_does_not_belong_together_is_not_served() {
             &|root| {
                 let name = root.join("film_index_bow/config.pbtxt");
                 let text = fs::read_to_string(&name).unwrap();
-                let line = text.lines().find(|line| line.contains("QUERY")).unwrap();
+                let line = text.lines().find(|line| line.contains("name: \"QUERY\"")).unwrap();
                 edit(name, line, r#"{ name: "QUERY" data_type: TYPE_FP32 dims: [ 7 ] },"#);
             },
             "input 'QUERY' has dims [7], expected [",
@@ -327,6 +327,8 @@ fn other_index(directory: &std::path::Path) {
         ("title", text()),
         ("year", Arc::new(Int32Array::from(vec![1990])) as _),
         ("genres", text()),
+        ("directors", text()),
+        ("cast", text()),
         ("synopsis", text()),
     ])
     .unwrap();
