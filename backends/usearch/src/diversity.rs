@@ -8,6 +8,9 @@ const CHOICE: usize = 5;
 /// At least so many are chosen from.
 const LEAST: usize = 50;
 
+/// At most so many are wanted: each is compared with all that are left.
+pub(crate) const MOST: usize = 1000;
+
 /// How many of the best `k` items are chosen from.
 pub(crate) fn candidates(k: usize) -> usize {
     k.saturating_mul(CHOICE).max(LEAST)

@@ -92,6 +92,14 @@ pub enum QueryError {
     /// The diversity is out of range.
     #[error("DIVERSITY is {0}: expected 0, the best items, to 1, the least alike")]
     Diversity(f32),
+    /// More items than can be chosen by their differences.
+    #[error("K is {k}: expected at most {most} with DIVERSITY")]
+    Diverse {
+        /// What came.
+        k: usize,
+        /// The largest.
+        most: usize,
+    },
     /// A weight is out of range.
     #[error("WEIGHTS has {weight}: expected 0 to {most}")]
     Weight {

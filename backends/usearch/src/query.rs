@@ -6,6 +6,7 @@
 use crate::{
     diversity,
     error::QueryError,
+    exact::dot,
     facets::{DISLIKED, Facets, Likes, MAX_WEIGHT},
     filter::Filter,
     index::{Hit, Index, Ranking, normalised},
@@ -72,6 +73,9 @@ impl Searcher {
         let diversity = row.diversity.unwrap_or(0.0);
         if !(0.0..=1.0).contains(&diversity) {
             return Err(QueryError::Diversity(diversity));
+        }
+        if diversity > 0.0 && k > diversity::MOST {
+            return Err(QueryError::Diverse { k, most: diversity::MOST });
         }
         let weights = self.weights(row.weights)?;
         let liked = self.items("LIKED", &row.liked)?;
@@ -238,7 +242,7 @@ impl Searcher {
         let vector = facets.into_iter().flat_map(Facets::iter).position(|facet| facet.is_vector());
         let weight = vector.map_or(1.0, |place| weights[place]);
         Ok(move |a: usize, b: usize| {
-            let cosine: f32 = vectors[a].iter().zip(&vectors[b]).map(|(a, b)| a * b).sum();
+            let cosine = dot(&vectors[a], &vectors[b]);
             let facets = facets.map_or(0.0, |facets| facets.pair(&weights, items[a], items[b]));
             weight * cosine + facets
         })

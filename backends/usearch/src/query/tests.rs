@@ -42,7 +42,7 @@ fn searcher(facets: Option<&str>, exact: bool) -> Searcher {
     let options = SearchOptions { exact_vectors, ..SearchOptions::default() };
     let index = Index::open(directory.path(), options).unwrap();
     let facets = facets.map(|text| Facets::read(text, index.items().table()).unwrap());
-    let limits = Limits { default_k: 5, max_k: 10, max_liked: 3 };
+    let limits = Limits { default_k: 5, max_k: 2000, max_liked: 3 };
     Searcher::new(index, facets, Some("id"), limits).unwrap()
 }
 
@@ -147,5 +147,9 @@ fn what_is_wrong_is_named() {
     );
     let weights: &[f32] = &[1.0, -1.0, 0.0];
     check(Row { weights: Some(weights), ..liked() }, "WEIGHTS has -1: expected 0 to 1000");
-    check(Row { k: Some(11), ..liked() }, "K is 11: expected 1 to 10");
+    check(Row { k: Some(2001), ..liked() }, "K is 2001: expected 1 to 2000");
+    check(
+        Row { k: Some(1001), diversity: Some(0.5), ..liked() },
+        "K is 1001: expected at most 1000 with DIVERSITY",
+    );
 }
