@@ -5,7 +5,7 @@ use crate::{
     dispatch::dispatch, host::HostCalls, loader::Loader, model_metadata,
 };
 use hippocamp_backend_host::BackendHost;
-use hippocamp_repository::{Repository, RepositoryError, RepositoryOptions};
+use hippocamp_repository::{PollOutcome, Repository, RepositoryError, RepositoryOptions};
 use hippocamp_telemetry::{Metrics, StatisticsReport, TraceSettings, TraceUpdate, Tracer};
 use hippocamp_types::{Clock, Error, Host, InferRequest, Timestamp, Trace, TraceContext};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -31,6 +31,9 @@ const EXTENSIONS: &[&str] = &[
 pub enum ModelControl {
     /// Every model of the repository is loaded at start-up; load and unload calls are refused.
     None,
+    /// Every model is loaded at start-up, and what changes in the repository after that; load and
+    /// unload calls are refused. Whoever runs the server calls [`InferenceServer::poll`].
+    Poll,
     /// Load and unload calls decide; `startup` names what is loaded at start-up, `*` is all.
     Explicit {
         /// `--load-model`.
@@ -43,7 +46,7 @@ impl ModelControl {
     pub(crate) fn check(&self) -> Result<(), Error> {
         match self {
             Self::Explicit { .. } => Ok(()),
-            Self::None => Err(Error::unavailable(
+            Self::None | Self::Poll => Err(Error::unavailable(
                 "explicit model load / unload is not allowed if polling is enabled",
             )),
         }
@@ -123,6 +126,7 @@ impl InferenceServer {
     pub fn start(&self) -> Result<BTreeMap<String, Error>, RepositoryError> {
         let failed = match &self.options.control {
             ModelControl::None => self.repository.load_all()?,
+            ModelControl::Poll => self.repository.poll(self.clock.now(), Duration::ZERO)?.failed,
             ModelControl::Explicit { startup } if startup.iter().any(|name| name == "*") => {
                 self.repository.load_all()?
             }
@@ -130,6 +134,15 @@ impl InferenceServer {
         };
         self.admission.open();
         Ok(failed)
+    }
+
+    /// Loads and unloads what has changed in the repository and has come to rest: not been written for
+    /// `settle`. Blocks.
+    ///
+    /// # Errors
+    /// If the repository cannot be listed; then nothing changes.
+    pub fn poll(&self, settle: Duration) -> Result<PollOutcome, RepositoryError> {
+        self.repository.poll(self.clock.now(), settle)
     }
 
     /// Is not ready from now on; after `delay`, in which load balancers may notice, refuses new

@@ -21,9 +21,18 @@ pub(crate) struct Arguments {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub model_repository: Vec<PathBuf>,
 
-    /// How models come and go: "none" loads all at start-up; in "explicit" load and unload calls decide
+    /// How models come and go: "none" loads all at start-up; "poll" does, and then what changes; in "explicit" load and unload calls
+    /// decide
     #[arg(long, value_name = "MODE", help_heading = "Models")]
     pub model_control_mode: Option<ControlMode>,
+
+    /// In control mode poll: seconds between two looks at the repository; most changes are seen at once [default: 15]
+    #[arg(long, value_name = "SECONDS", help_heading = "Models")]
+    pub repository_poll_secs: Option<u64>,
+
+    /// In control mode poll: files that have not been written for so many seconds are whole [default: 2]
+    #[arg(long, value_name = "SECONDS", help_heading = "Models")]
+    pub repository_settle_secs: Option<f64>,
 
     /// In control mode explicit: load this model at start-up, "*" for all; may be given several times
     #[arg(long, value_name = "MODEL", help_heading = "Models")]
@@ -322,7 +331,6 @@ pub(crate) enum ControlMode {
     None,
     /// Load and unload calls decide.
     Explicit,
-    /// Not offered; known so that the refusal can say what to do instead.
-    #[value(hide = true)]
+    /// Everything is loaded at start-up, and what changes in the repository once it is whole.
     Poll,
 }

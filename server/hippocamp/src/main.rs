@@ -12,6 +12,7 @@ mod flag;
 mod install_python;
 mod listening;
 mod new_backend;
+mod polling;
 mod reloaded;
 mod serve;
 mod settings;

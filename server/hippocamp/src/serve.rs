@@ -1,7 +1,7 @@
 //! Runs the server: sockets first, so that a busy port is told at once and liveness answers while
 //! models load; then the models; then the ready line; on a signal, drain and stop.
 
-use crate::{build, endpoint, examples, reloaded::Reloaded, settings::Settings};
+use crate::{build, endpoint, examples, polling, reloaded::Reloaded, settings::Settings};
 use anyhow::{Context as _, bail};
 use hippocamp_core::InferenceServer;
 use hippocamp_grpc::GrpcOptions;
@@ -128,6 +128,10 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
         name = signalled() => bail!("{name} while models were loading"),
     }
     announce(&ready)?;
+    let looking = settings
+        .polling
+        .clone()
+        .map(|polling| tokio::spawn(polling::poll(Arc::clone(&server), polling)));
     if let Some(http) = http {
         for command in examples::commands(&server, &http, settings.access.keys.is_some()).await {
             tracing::info!("to try: {command}");
@@ -137,6 +141,9 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
     let name = signalled().await;
     tracing::info!(signal = name, "shutting down");
     watching.abort();
+    if let Some(looking) = looking {
+        looking.abort();
+    }
     let ended = tokio::select! {
         ended = shut_down(&settings, &server, &stop, endpoints) => ended,
         name = signalled() => bail!("second signal ({name}): exiting at once"),

@@ -5,6 +5,7 @@ use crate::{
     arguments::{Arguments, ControlMode},
     flag,
     listening::Listening,
+    polling::Polling,
     trace_flags::{self, TraceFlags},
 };
 use anyhow::{Context as _, bail, ensure};
@@ -32,6 +33,8 @@ const DEFAULT_FILE: &str = "hippocamp.toml";
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) server: ServerOptions,
+    /// In control mode POLL.
+    pub(crate) polling: Option<Polling>,
     pub(crate) backend_directory: PathBuf,
     /// (backend or "" for all, key, value).
     pub(crate) backend_config: Vec<(String, String, String)>,
@@ -69,18 +72,21 @@ impl Settings {
         );
         let listening = Listening::new(&given)?;
         let access = AccessSettings::new(&given)?;
-        let control = match (given.model_control_mode.unwrap_or_default(), given.load_model) {
+        let control = match (given.model_control_mode.unwrap_or_default(), given.load_model.clone())
+        {
             (ControlMode::None, load) if load.is_empty() => ModelControl::None,
             (ControlMode::None, _) => {
                 bail!(
                     "--load-model needs --model-control-mode explicit: in mode none every model is loaded"
                 )
             }
+            (ControlMode::Poll, load) if load.is_empty() => ModelControl::Poll,
             (ControlMode::Poll, _) => bail!(
-                "--model-control-mode poll is not offered: use explicit, and load calls when a model changes"
+                "--load-model needs --model-control-mode explicit: in mode poll every model is loaded"
             ),
             (ControlMode::Explicit, startup) => ModelControl::Explicit { startup },
         };
+        let polling = polling(&given, &control)?;
         let load_threads = given.model_load_thread_count.unwrap_or(4);
         ensure!(load_threads > 0, "--model-load-thread-count: expected at least 1, got 0");
         let backend_config = given
@@ -107,6 +113,7 @@ impl Settings {
                 auto_complete: !given.disable_auto_complete_config.unwrap_or(false),
                 default_max_queue_size: given.max_queue_size.unwrap_or(10_000).max(1),
             },
+            polling,
             backend_directory: given
                 .backend_directory
                 .unwrap_or_else(|| PathBuf::from(DEFAULT_BACKEND_DIRECTORY)),
@@ -159,6 +166,28 @@ impl Settings {
             },
         })
     }
+}
+
+/// How control mode POLL looks; its flags are refused in the other modes.
+fn polling(given: &Arguments, control: &ModelControl) -> anyhow::Result<Option<Polling>> {
+    if *control != ModelControl::Poll {
+        for (flag, is_given) in [
+            ("--repository-poll-secs", given.repository_poll_secs.is_some()),
+            ("--repository-settle-secs", given.repository_settle_secs.is_some()),
+        ] {
+            ensure!(!is_given, "{flag} needs --model-control-mode poll");
+        }
+        return Ok(None);
+    }
+    let interval = given.repository_poll_secs.unwrap_or(15);
+    ensure!(interval > 0, "--repository-poll-secs: expected at least 1, got 0");
+    let settle = given.repository_settle_secs.unwrap_or(2.0);
+    let settle = Duration::try_from_secs_f64(settle)
+        .ok()
+        .filter(|settle| (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(settle));
+    let settle = settle.context("--repository-settle-secs: expected 0.01 to 3600")?;
+    let roots = given.model_repository.clone();
+    Ok(Some(Polling { roots, interval: Duration::from_secs(interval), settle }))
 }
 
 /// Whether `--grpc-infer-response-compression-level` asks for compression; the level itself is the

@@ -156,14 +156,6 @@ const FLAGS: &[Flag] = &[
         },
     ),
     flag(
-        "repository-poll-secs",
-        Value::Integer,
-        Refused {
-            unless: None,
-            why: "the repository is not polled; use --model-control-mode explicit, and load calls",
-        },
-    ),
-    flag(
         "repoagent-directory",
         Value::Text,
         Refused {
@@ -295,7 +287,6 @@ mod tests {
             ("--allow-sagemaker=OFF", None),
             ("--model-namespacing=1", Some("(or --model-namespacing=false); got '1'")),
             ("--cache-config=local,size=1048576", Some("responses are not cached")),
-            ("--repository-poll-secs=15", Some("--model-control-mode explicit")),
         ] {
             let refusal = warnings(&[flag]).map_err(|error| error.to_string());
             match expect {

@@ -10,13 +10,15 @@ mod index;
 mod lifecycle;
 mod overrides;
 mod plan;
+mod poll;
+mod prints;
 mod snapshot;
 mod source;
 mod states;
 
 pub use error::RepositoryError;
 pub use index::{IndexEntry, ModelState};
-pub use lifecycle::{LoadOrder, ModelLoader, Repository, RepositoryOptions};
+pub use lifecycle::{LoadOrder, ModelLoader, PollOutcome, Repository, RepositoryOptions};
 pub use overrides::LoadOverrides;
 pub use plan::{Blocked, Plan, Wanted, plan};
 pub use snapshot::{ModelSnapshot, ModelVersion, ServingModel};

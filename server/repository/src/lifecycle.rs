@@ -4,6 +4,8 @@
 use crate::{
     IndexEntry, LoadOverrides, ModelSnapshot, ModelState, ModelVersion, RepositoryError,
     Retirement, Wanted, overrides, plan,
+    poll::Polled,
+    prints,
     snapshot::ServingModel,
     source::{self, ModelSource},
     states::{self, States},
@@ -15,7 +17,10 @@ use hippocamp_types::Error;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -68,6 +73,10 @@ pub struct Repository {
     loader: Arc<dyn ModelLoader>,
     /// Held for the whole of a load or unload: they happen one after the other.
     wanted: Mutex<BTreeMap<String, Desired>>,
+    /// Held for the whole of a poll.
+    polled: Mutex<Polled>,
+    /// Everything was taken out of service: a poll that is under way loads nothing any more.
+    closed: AtomicBool,
     published: ArcSwap<ModelSnapshot>,
     states: States,
 }
@@ -93,6 +102,8 @@ impl Repository {
             options,
             loader,
             wanted: Mutex::default(),
+            polled: Mutex::default(),
+            closed: AtomicBool::new(false),
             published: ArcSwap::default(),
             states: States::default(),
         }
@@ -127,7 +138,7 @@ impl Repository {
                 failed.insert(name.clone(), Error::from(error));
             }
         }
-        failed.extend(self.carry_out(&mut wanted, next, names));
+        failed.extend(self.carry_out(&mut wanted, next, names, false));
         Ok(failed)
     }
 
@@ -145,7 +156,7 @@ impl Repository {
             }
             return Err(error.into());
         }
-        let mut failed = self.carry_out(&mut wanted, next, &[name.to_owned()]);
+        let mut failed = self.carry_out(&mut wanted, next, &[name.to_owned()], false);
         match failed.remove(name) {
             None => Ok(()),
             Some(error) => Err(error.context(format_args!("load failed for model '{name}': "))),
@@ -172,7 +183,7 @@ impl Repository {
             }
         }
         // Ensembles that need the model stay wanted: they serve again when it does.
-        self.carry_out(&mut wanted, next, &[]);
+        self.carry_out(&mut wanted, next, &[], false);
     }
 
     /// Every model of the repository with its state, ordered by name and version; with
@@ -211,10 +222,11 @@ impl Repository {
         self.wanted.try_lock().is_err()
     }
 
-    /// Takes every model out of service; requests in flight are still served.
+    /// Takes every model out of service, for good where they are polled; requests in flight are still served.
     pub fn unload_all(&self) {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
-        self.carry_out(&mut wanted, BTreeMap::new(), &[]);
+        self.closed.store(true, Ordering::Relaxed);
+        self.carry_out(&mut wanted, BTreeMap::new(), &[], false);
     }
 
     /// Waits until every version that was taken out of service has ended; false if some have not
@@ -267,12 +279,14 @@ impl Repository {
     }
 
     /// Goes from `current` to `next`: plan, load wave by wave, publish once. What failed keeps what
-    /// served before and stays wanted as it was. Returns the failures by name.
+    /// served before and stays wanted as it was. With `together`, so do its members where it is an
+    /// ensemble. Returns the failures by name.
     fn carry_out(
         &self,
         current: &mut BTreeMap<String, Desired>,
         mut next: BTreeMap<String, Desired>,
         asked: &[String],
+        together: bool,
     ) -> BTreeMap<String, Error> {
         let before = self.published.load_full();
         let serving = before
@@ -287,9 +301,7 @@ impl Repository {
         let mut after = ModelSnapshot::clone(&before);
         for name in &steps.unload {
             let model = after.models.get_mut(name.as_str()).expect("the plan unloads what serves");
-            for version in std::mem::take(&mut model.versions).into_values() {
-                self.states.unloading(&version.retirement);
-            }
+            model.versions.clear();
             tracing::info!(model = %name, "model unloaded");
         }
         let mut failed = BTreeMap::new();
@@ -306,18 +318,33 @@ impl Repository {
                 match result {
                     Ok(model) => {
                         let name: Arc<str> = Arc::from(name);
-                        let old = after.models.insert(name, model.clone()).unwrap_or_default();
-                        let gone = old
-                            .versions
-                            .iter()
-                            .filter(|(version, _)| !model.versions.contains_key(version));
-                        gone.for_each(|(_, version)| self.states.unloading(&version.retirement));
+                        after.models.insert(name, model);
                     }
                     Err(error) => {
                         failed.insert(name, error);
                     }
                 }
             }
+        }
+        if together {
+            let members = next.iter().map(|(name, model)| (name.clone(), model.source.members()));
+            let members = members.filter(|(_, members)| !members.is_empty()).collect();
+            for (name, ensemble) in poll::held_back(&before, &after, &members, &failed) {
+                after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
+                let error = Error::invalid(format!(
+                    "it would load, but ensemble '{ensemble}', which is made of it, would not: both stay as they were"
+                ));
+                self.states.failed(&name, None, error.message());
+                failed.insert(name, error);
+            }
+        }
+        for (name, old) in &before.models {
+            let new = after.models.get(name).map(|model| &model.versions);
+            let gone = old
+                .versions
+                .iter()
+                .filter(|(version, _)| new.is_none_or(|versions| !versions.contains_key(version)));
+            gone.for_each(|(_, version)| self.states.unloading(&version.retirement));
         }
         for version in after.models.values().flat_map(|model| model.versions.values()) {
             self.states.ready(&version.retirement);
@@ -418,6 +445,11 @@ impl Repository {
             loaded.temporary.clone_from(&source.temporary);
             model.versions.insert(version, Arc::new(loaded));
         }
+        // Of a model that is polled nothing may have been written since it was at rest.
+        if source.stat.is_some() && prints::stats(&source.directory).ok() != source.stat {
+            let error = "its files were written while it was loaded: it is loaded again once they have come to rest";
+            return Err(fail(None, Error::invalid(error)));
+        }
         Ok(model)
     }
 }
@@ -434,6 +466,10 @@ fn next_override() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
+
+mod poll;
+
+pub use poll::PollOutcome;
 
 #[cfg(test)]
 mod tests;

@@ -25,6 +25,8 @@ pub(crate) struct ModelSource {
     pub config: proto::ModelConfig,
     /// Changes when any file of the model does.
     pub fingerprint: u64,
+    /// What the system knows of its files, where they must stay as they are while it loads.
+    pub stat: Option<u64>,
     /// Keeps the directory of a model that came with the load call.
     pub temporary: Option<std::sync::Arc<TempDir>>,
 }
@@ -124,6 +126,7 @@ fn finish(
         fingerprint: hasher.finish(),
         versions,
         config,
+        stat: None,
         temporary: temporary.map(std::sync::Arc::new),
         directory,
     })

@@ -132,6 +132,25 @@ impl States {
         reason.clone_into(&mut line.reason);
     }
 
+    /// A model is no longer in the repository: what never served is not shown any more.
+    pub(crate) fn forget(&self, name: &str) {
+        let mut table = self.table();
+        if let Some(versions) = table.models.get_mut(name) {
+            versions.retain(|_, line| line.generation > 0);
+            versions.values_mut().for_each(|line| line.reason.clear());
+        }
+    }
+
+    /// The files of a model are again those that serve: nothing is wrong with it any more.
+    pub(crate) fn mended(&self, name: &str) {
+        let mut table = self.table();
+        if let Some(versions) = table.models.get_mut(name) {
+            versions.retain(|_, line| line.generation > 0);
+            let ready = versions.values_mut().filter(|line| line.state == ModelState::Ready);
+            ready.for_each(|line| line.reason.clear());
+        }
+    }
+
     /// Lines of the index, ordered by name and version, for the models that were ever loaded.
     pub(crate) fn entries(&self) -> Vec<IndexEntry> {
         let table = self.table();

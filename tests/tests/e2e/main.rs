@@ -17,6 +17,7 @@ mod libraries;
 mod malformed;
 mod observability;
 mod otlp;
+mod polling;
 mod reloads;
 mod shared_memory;
 mod startup;

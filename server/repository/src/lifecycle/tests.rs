@@ -25,6 +25,11 @@ impl ModelLoader for FakeLoader {
         if order.directory.join(order.version.to_string()).join("broken").exists() {
             return Err(Error::invalid("the model is broken"));
         }
+        // A file that is written while it is loaded.
+        let growing = order.directory.join(order.version.to_string()).join("growing");
+        if let Ok(text) = fs::read_to_string(&growing) {
+            fs::write(growing, text + ".").unwrap();
+        }
         let config = ModelConfig::new(hippocamp_config::finish(order.config, &[]))?;
         if let hippocamp_config::Scheduling::Ensemble(ensemble) = &config.scheduling {
             for step in &ensemble.steps {
@@ -114,6 +119,8 @@ fn model(name: &str, scheduling: &str) -> String {
         {scheduling}"#
     )
 }
+
+mod polling;
 
 #[test]
 fn files_that_are_made_are_missed_with_the_way_to_make_them() {

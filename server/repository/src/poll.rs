@@ -1,0 +1,209 @@
+//! Looks at the repository again and again, and loads what has changed and come to rest: half-copied
+//! files change from look to look, so nothing half-copied is loaded. Pure but for the looking: the
+//! time is an argument.
+
+use crate::prints::{Prints, stats};
+use hippocamp_types::Timestamp;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
+
+/// What was seen of the repository so far.
+#[derive(Debug, Default)]
+pub(crate) struct Polled {
+    models: BTreeMap<String, Seen>,
+    prints: Prints,
+    looked: bool,
+}
+
+/// What was seen of one model.
+#[derive(Debug)]
+struct Seen {
+    /// Of its files; `None` while it is not there, or cannot be read.
+    stat: Option<u64>,
+    since: Timestamp,
+    /// What its files said when they were last at rest, and what the system knew of them then.
+    rested: Option<Rest>,
+}
+
+/// A model whose files are at rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// What the system knows of the files.
+    pub(crate) stat: u64,
+    /// Of their contents.
+    pub(crate) print: u64,
+}
+
+/// What a look has found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Look {
+    /// Models at rest, all of them.
+    pub(crate) rests: BTreeMap<String, Rest>,
+    /// Those of them that are new, or say something else than before.
+    pub(crate) changed: BTreeSet<String>,
+    /// Models that are gone, and have been for a while.
+    pub(crate) gone: BTreeSet<String>,
+    /// Some models have changed since the last look: it is worth to look again soon.
+    pub(crate) restless: bool,
+}
+
+impl Polled {
+    /// Looks at `directories`. A model is at rest once nothing of it has changed for `settle`; at the
+    /// first look everything is.
+    pub(crate) fn look(
+        &mut self,
+        directories: &BTreeMap<String, PathBuf>,
+        now: Timestamp,
+        settle: Duration,
+    ) -> Look {
+        let first = !std::mem::replace(&mut self.looked, true);
+        let settle = if first { Duration::ZERO } else { settle };
+        let mut look = Look::default();
+        self.models.retain(|name, seen| {
+            if directories.contains_key(name) {
+                return true;
+            }
+            let rests = seen.rest_at(None, now, settle);
+            if rests {
+                look.gone.insert(name.clone());
+            }
+            look.restless |= !rests;
+            !rests
+        });
+        for (name, directory) in directories {
+            let stat = stats(directory).inspect_err(|error| unreadable(name, error)).ok();
+            let seen =
+                self.models.entry(name.clone()).or_insert(Seen { stat, since: now, rested: None });
+            let rests = seen.rest_at(stat, now, settle);
+            // What cannot be read is not at rest, and no reason to look sooner.
+            let Some(stat) = stat else { continue };
+            if !rests {
+                look.restless = true;
+                continue;
+            }
+            let before = seen.rested;
+            let rest = match before {
+                Some(rest) if rest.stat == stat => rest,
+                _ => match self.prints.contents(directory) {
+                    Ok(print) => Rest { stat, print },
+                    Err(error) => {
+                        unreadable(name, &error);
+                        continue;
+                    }
+                },
+            };
+            if before.is_none_or(|before| before.print != rest.print) {
+                look.changed.insert(name.clone());
+            }
+            seen.rested = Some(rest);
+            look.rests.insert(name.clone(), rest);
+        }
+        look
+    }
+
+    /// The next look takes this model as changed: it was written while it was loaded.
+    pub(crate) fn again(&mut self, name: &str) {
+        if let Some(seen) = self.models.get_mut(name) {
+            seen.rested = None;
+        }
+    }
+}
+
+impl Seen {
+    /// Whether nothing has changed for `settle`, or all is as it was when it was last at rest.
+    fn rest_at(&mut self, stat: Option<u64>, now: Timestamp, settle: Duration) -> bool {
+        if self.stat != stat {
+            (self.stat, self.since) = (stat, now);
+        }
+        let as_it_was = self.rested.is_some_and(|rest| Some(rest.stat) == stat);
+        as_it_was || now.since(self.since) >= settle
+    }
+}
+
+fn unreadable(model: &str, error: &std::io::Error) {
+    tracing::warn!(%model, %error, "its files cannot be read; what serves goes on");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    const SETTLE: Duration = Duration::from_secs(2);
+
+    /// A repository of one model, and a way to look at it.
+    struct Repository {
+        root: tempfile::TempDir,
+        polled: Polled,
+    }
+
+    impl Repository {
+        fn new() -> Self {
+            Self { root: tempfile::tempdir().unwrap(), polled: Polled::default() }
+        }
+
+        fn write(&self, content: &str) {
+            fs::create_dir_all(self.root.path().join("m/1")).unwrap();
+            fs::write(self.root.path().join("m/1/model"), content).unwrap();
+        }
+
+        /// Changed, gone, restless at that second.
+        fn look(&mut self, second: u64) -> (bool, bool, bool) {
+            let directory = self.root.path().join("m");
+            let directories = directory.exists().then(|| ("m".to_owned(), directory));
+            let now = Timestamp::from_nanos(second * 1_000_000_000);
+            let look = self.polled.look(&directories.into_iter().collect(), now, SETTLE);
+            (look.changed.contains("m"), look.gone.contains("m"), look.restless)
+        }
+    }
+
+    #[test]
+    fn what_changes_is_loaded_once_it_rests() {
+        let mut repository = Repository::new();
+        repository.write("a");
+        assert_eq!(repository.look(0), (true, false, false), "the first look takes what is there");
+        assert_eq!(repository.look(1), (false, false, false));
+        for second in 2..6 {
+            repository.write(&format!("part {second}"));
+            assert_eq!(repository.look(second), (false, false, true), "it is still being written");
+        }
+        assert_eq!(repository.look(6), (false, false, true));
+        assert_eq!(repository.look(7), (true, false, false));
+        assert_eq!(repository.look(8), (false, false, false), "once");
+        // The same content in another file is no change.
+        repository.write("else");
+        repository.write("part 5");
+        assert_eq!(repository.look(9), (false, false, true));
+        assert_eq!(repository.look(20), (false, false, false));
+        repository.polled.again("m");
+        assert_eq!(repository.look(21), (true, false, false));
+    }
+
+    #[test]
+    fn what_comes_into_an_empty_repository_has_to_rest_too() {
+        let mut repository = Repository::new();
+        assert_eq!(repository.look(0), (false, false, false));
+        repository.write("a");
+        assert_eq!(repository.look(1), (false, false, true));
+        assert_eq!(repository.look(3), (true, false, false));
+    }
+
+    #[test]
+    fn what_vanishes_for_a_moment_goes_on() {
+        let mut repository = Repository::new();
+        repository.write("a");
+        repository.look(0);
+        let (here, away) = (repository.root.path().join("m"), repository.root.path().join("away"));
+        fs::rename(&here, &away).unwrap();
+        assert_eq!(repository.look(1), (false, false, true));
+        fs::rename(&away, &here).unwrap();
+        assert_eq!(repository.look(2), (false, false, false));
+        fs::remove_dir_all(&here).unwrap();
+        assert_eq!(repository.look(5), (false, false, true));
+        assert_eq!(repository.look(7), (false, true, false));
+        assert_eq!(repository.look(8), (false, false, false), "once");
+    }
+}
