@@ -46,6 +46,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("hippocamp-http", 4),
     ("hippocamp-grpc", 4),
     ("hippocamp", 5),
+    ("hippocamp-app", 5),
     ("hippocamp-tests", 6),
     ("hippocamp-benches", 6),
 ];
@@ -85,6 +86,17 @@ const ONLY: &[(&str, &[&str])] = &[
     ),
     // A client reaches a server only from outside.
     ("hippocamp-client", &["hippocamp-proto"]),
+    // So does the application: it infers nothing itself, and knows no backend.
+    (
+        "hippocamp-app",
+        &[
+            "hippocamp-catalogue",
+            "hippocamp-client",
+            "hippocamp-net",
+            "hippocamp-telemetry",
+            "hippocamp-types",
+        ],
+    ),
     // Below `core`, scheduling and life cycle name no backend, no protocol and no C.
     ("hippocamp-scheduler", &["hippocamp-config", "hippocamp-telemetry", "hippocamp-types"]),
     (

@@ -1,0 +1,65 @@
+//! Requests as they come become what is wanted, checked once: past this module nothing is out of
+//! range, unknown or too large.
+
+pub(crate) mod body;
+mod fields;
+mod filter;
+mod options;
+mod plot;
+mod subject;
+
+pub(crate) use fields::Fields;
+pub(crate) use filter::Filter;
+pub(crate) use options::{DEFAULT_K, Options, Weights, technique};
+pub(crate) use plot::{MOST_BYTES as MOST_PLOT_BYTES, Plot};
+pub(crate) use subject::{MOST_FILMS, Picture, Subject};
+
+use crate::{catalogue::Catalogue, error::AppError};
+use serde_json::Value;
+
+/// What `POST /predict` asks for.
+#[derive(Clone, Debug)]
+pub(crate) struct Wish {
+    /// What films shall be like.
+    pub(crate) subject: Subject,
+    /// Which, how many, and how they are weighed.
+    pub(crate) options: Options,
+}
+
+impl Wish {
+    /// The wish of a JSON body.
+    ///
+    /// # Errors
+    /// Which field is wrong, what was expected, what came.
+    pub(crate) fn from_json(body: &Value, catalogue: &Catalogue) -> Result<Self, AppError> {
+        let fields = Fields::root(body)?;
+        fields.known(&["plot", "films"], Options::FIELDS)?;
+        let subject = match (fields.get("plot"), fields.get("films")) {
+            (Some(plot), None) => Subject::plot(plot)?,
+            (None, Some(films)) => Subject::films(films, catalogue)?,
+            (Some(_), Some(_)) => {
+                return Err(AppError::field("plot", "expected either 'plot' or 'films', got both"));
+            }
+            (None, None) => {
+                return Err(AppError::field(
+                    "plot",
+                    "expected 'plot' (a text) or 'films' ({\"liked\": [ids]}), got neither; a poster is sent as multipart/form-data",
+                ));
+            }
+        };
+        Ok(Self { subject, options: Options::read(&fields, catalogue)? })
+    }
+
+    /// The wish of a form: a poster, and the rest as JSON, if there is any.
+    ///
+    /// # Errors
+    /// Which field is wrong, what was expected, what came.
+    pub(crate) fn from_form(form: body::Form, catalogue: &Catalogue) -> Result<Self, AppError> {
+        let given = form.options;
+        let fields = Fields::root(&given)?;
+        fields.known(&[], Options::FIELDS)?;
+        let options = Options::read(&fields, catalogue)?;
+        let picture = Picture::new(form.poster)?;
+        Ok(Self { subject: Subject::Poster(picture), options })
+    }
+}

@@ -1,0 +1,24 @@
+//! The page at `/`, and the files of its directory `assets`.
+
+use crate::{app::App, error::AppError};
+use axum::{
+    extract::{Path, State},
+    response::Response,
+};
+use http::HeaderMap;
+use std::sync::Arc;
+
+pub(super) async fn index(
+    State(app): State<Arc<App>>,
+    headers: HeaderMap,
+) -> Result<Response, AppError> {
+    app.page.file("index.html", &headers).await
+}
+
+pub(super) async fn asset(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, AppError> {
+    app.page.file(&format!("assets/{path}"), &headers).await
+}
