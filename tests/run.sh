@@ -12,8 +12,8 @@ if ! target/release/hippocamp-models index; then
     left_out+=("tests of recommend_by_plot (its encoder is not there: make models)")
     export HIPPOCAMP_WITHOUT_MINILM=1
 fi
-if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null || ! command -v chromedriver >/dev/null; then
-    left_out+=("tests with a browser (no chromium with its driver: tests/packages.txt)")
+if ! { command -v chromium || command -v chromium-browser || command -v google-chrome; } >/dev/null; then
+    left_out+=("tests with a browser (no chromium: tests/packages.txt)")
     export HIPPOCAMP_WITHOUT_BROWSER=1
 fi
 cargo test --release --workspace --locked --no-fail-fast 2>&1 | tee "$log/cargo.txt"

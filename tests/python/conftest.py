@@ -3,6 +3,7 @@
 import pytest
 import tritonclient.grpc
 import tritonclient.http
+from browser import browser  # noqa: F401 - a fixture
 from hippocamp_server import GOLDEN, Server
 
 # Their assertions tell what they compared, as those in the tests do.

@@ -3,13 +3,17 @@
 const PATIENCE_MS = 30_000;
 const EXPLAIN_PATIENCE_MS = 180_000;
 
-/** `status` 0: no answer at all. `retryAfter`: seconds, from a 503 or 429. `field`: what of the request was wrong, where it says so. */
+/**
+ * `status` 0: no answer at all. `retryAfter`: seconds, from a 503 or 429. `field`: what of the
+ * request was wrong, where it says so. `body`: the whole answer.
+ */
 export class ApiError extends Error {
-  constructor(status, message, { field = null, retryAfter = null } = {}) {
+  constructor(status, message, { field = null, retryAfter = null, body = null } = {}) {
     super(message);
     this.status = status;
     this.field = field;
     this.retryAfter = retryAfter;
+    this.body = body;
   }
 }
 
@@ -37,8 +41,11 @@ async function call(path, { method = "GET", json, form, signal, keepalive = fals
     // A proxy's page, say: the status tells enough.
   }
   if (response.ok && body !== null) return body;
-  throw new ApiError(response.status, body?.error ?? `The service answered ${response.status} ${response.statusText}.`, {
-    field: body?.field ?? null,
+  const field = body?.field ?? null;
+  const said = body?.error ?? `The service answered ${response.status} ${response.statusText}.`;
+  throw new ApiError(response.status, field && said.startsWith(`${field}: `) ? said.slice(field.length + 2) : said, {
+    field,
+    body,
     retryAfter: seconds(response.headers.get("retry-after")),
   });
 }

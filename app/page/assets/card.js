@@ -55,7 +55,7 @@ export function card(film, at, context, list) {
 
 function facts(film) {
   const directors = film.directors?.length ? [h("span", {}, listed(film.directors.slice(0, 2)) + (film.directors.length > 2 ? " and others" : ""))] : [];
-  return [h("span", {}, film.year), ...directors, h("span", {}, listed(film.genres)), h("span", {}, runtime(film.runtime))];
+  return [h("span", {}, film.year), ...directors, h("span", { class: "genre-list" }, listed(film.genres)), h("span", {}, runtime(film.runtime))];
 }
 
 /** Like, dislike, hide. What was said before shows again. */

@@ -19,6 +19,7 @@ export function openDetails(film, { more }) {
         {},
         h("h2", { id: "details-title", tabindex: "-1" }, film.title),
         h("p", { class: "facts" }, h("span", {}, film.year), h("span", {}, runtime(film.runtime)), h("span", {}, listed(film.genres))),
+        film.because && h("p", { class: "because" }, film.because),
         h("p", { class: "story" }, film.synopsis),
         h(
           "dl",

@@ -1,7 +1,7 @@
 // "Why?": the words of the plot shaded by how much each adds to the likeness of a film. The same is said in a sentence.
 import * as api from "./api.js";
 import { h } from "./dom.js";
-import { signed } from "./names.js";
+import { sentence, signed } from "./names.js";
 
 /** Opens or closes `place`; asks POST /explain the first time. */
 export async function toggleReason(button, place, question) {
@@ -15,7 +15,7 @@ export async function toggleReason(button, place, question) {
     place.replaceChildren(...reading(await api.explainPlot(question)));
   } catch (error) {
     delete place.dataset.filled;
-    place.replaceChildren(h("p", { class: "wrong", role: "alert" }, error.message));
+    place.replaceChildren(h("p", { class: "wrong", role: "alert" }, sentence(error.message)));
   }
 }
 

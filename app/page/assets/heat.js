@@ -2,7 +2,7 @@
 // The answer is a grid of numbers from 0 to 1, drawn over the picture and told in a sentence.
 import * as api from "./api.js";
 import { announce, h } from "./dom.js";
-import { percent } from "./names.js";
+import { percent, sentence as phrase } from "./names.js";
 
 const MASKS = 480;
 const ROWS = ["top", "middle", "bottom"];
@@ -39,7 +39,7 @@ export function heatMap(poster, picture, genres) {
     } catch (error) {
       if (signal.aborted) return;
       clear();
-      told.textContent = error.message;
+      told.textContent = phrase(error.message);
     }
   };
   const buttons = genres.map(({ genre, probability }) =>

@@ -17,7 +17,6 @@ import { setUpUpload, showReading } from "./upload.js";
 
 const SOON_MS = 250;
 
-let facets = null;
 let learning = null;
 let shelf = null;
 let asking = new AbortController();
@@ -55,7 +54,7 @@ async function ask() {
 }
 
 async function run(state, technique, poster, signal) {
-  const body = request(state, technique, facets);
+  const body = request(state, technique);
   if (poster) {
     delete body.technique;
     if (anyway === poster) body.anyway = true;
@@ -104,8 +103,7 @@ async function learnFacets(state, signal) {
   return !signal.aborted;
 }
 
-function tune(answer) {
-  facets = answer;
+function tune(facets) {
   setUpFilters(facets);
   setUpMix(facets);
   byId("tune-body").classList.add("ready");

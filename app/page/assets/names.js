@@ -36,6 +36,12 @@ export function runtime(minutes) {
   return minutes < 60 ? `${minutes}\u00a0min` : `${Math.floor(minutes / 60)}\u00a0h\u00a0${String(minutes % 60).padStart(2, "0")}`;
 }
 
+/** The service's errors and warnings begin in lower case and end without a full stop. */
+export function sentence(text) {
+  const upper = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
+}
+
 /** The parts of a score that count, as one sentence for those who do not see the bar. */
 export function spoken(film) {
   const parts = PARTS.filter((part) => Math.abs(film.parts[part]) >= 0.005);

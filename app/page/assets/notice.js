@@ -2,9 +2,17 @@
 import { ApiError } from "./api.js";
 import { h } from "./dom.js";
 import { icon } from "./icons.js";
+import { percent, sentence } from "./names.js";
 
-const TITLES = { 0: "No connection", 400: "That did not work", 404: "Not found", 413: "Too large", 415: "Not a picture we can read", 422: "Is this a film poster?", 503: "Not ready yet" };
+const TITLES = { 0: "No connection", 400: "That did not work", 404: "Not found", 413: "Too large", 415: "Not a picture we can read", 422: "That did not work", 503: "Not ready yet" };
 const RETRY_S = 10;
+const LONGEST_PAUSE_S = 60;
+
+/** How often in a row the page came back by itself: each time it waits longer. */
+let tries = 0;
+
+/** The service answers again. */
+export const calm = () => { tries = 0; };
 
 /** `retry()` asks again; `anyway()`, where given, sends a picture that is no poster. The notice ends its countdown when it leaves the page. */
 export function notice(error, { retry, anyway }) {
@@ -12,17 +20,19 @@ export function notice(error, { retry, anyway }) {
   if (!known) console.error(error);
   const status = known ? error.status : 500;
   const actions = [];
+  const likely = status === 422 ? error.body?.is_poster : undefined;
+  const text = likely === undefined ? sentence(error.message) : `It looks like something else: the service finds it ${percent(likely)} likely to be a film poster. Sent anyway, it is looked up all the same.`;
   const element = h(
     "div",
     { class: "notice", role: "alert", "data-status": status },
     icon("alert"),
-    h("div", {}, h("h3", {}, TITLES[status] ?? "Something went wrong"), h("p", {}, known ? sentence(error.message) : "The page met an error of its own; the browser\u2019s console has it."), h("div", { class: "notice-acts" })),
+    h("div", {}, h("h3", {}, (likely === undefined ? TITLES[status] : "Is this a film poster?") ?? "Something went wrong"), h("p", {}, known ? text : "The page met an error of its own; the browser\u2019s console has it."), h("div", { class: "notice-acts" })),
   );
   const place = element.querySelector(".notice-acts");
-  if (status === 422 && anyway) actions.push(h("button", { type: "button", class: "secondary", on: { click: anyway } }, "Send anyway"));
+  if (likely !== undefined && anyway) actions.push(h("button", { type: "button", class: "secondary", on: { click: anyway } }, "Send anyway"));
   if (status === 0 || status >= 500 || status === 429) {
     actions.push(h("button", { type: "button", class: "secondary", on: { click: retry } }, "Try again"));
-    if (status === 503 || status === 429) actions.push(countdown(element, error.retryAfter ?? RETRY_S, retry));
+    if (status === 503 || status === 429) actions.push(countdown(element, Math.max(error.retryAfter ?? RETRY_S, Math.min(LONGEST_PAUSE_S, 2 ** tries)), retry));
     if (status === 0) window.addEventListener("online", () => element.isConnected && retry(), { once: true });
   }
   place.append(...actions);
@@ -37,16 +47,13 @@ function countdown(element, seconds, retry) {
   const tick = () => {
     if (!element.isConnected && left.textContent) return;
     const rest = Math.ceil((end - performance.now()) / 1000);
-    if (rest <= 0) return retry();
+    if (rest <= 0) {
+      tries += 1;
+      return retry();
+    }
     left.textContent = `Trying again in ${rest} s`;
     setTimeout(tick, 250);
   };
   tick();
   return place;
-}
-
-/** The service's errors begin in lower case and end without a full stop. */
-function sentence(text) {
-  const upper = text.charAt(0).toUpperCase() + text.slice(1);
-  return /[.!?]$/.test(upper) ? upper : `${upper}.`;
 }

@@ -3,8 +3,8 @@ import { card } from "./card.js";
 import { announce, byId, h, toast } from "./dom.js";
 import { openDetails } from "./details.js";
 import { cover } from "./cover.js";
-import { percent, TECHNIQUE_NAMES, TECHNIQUE_NOTES } from "./names.js";
-import { notice } from "./notice.js";
+import { percent, sentence, TECHNIQUE_NAMES, TECHNIQUE_NOTES } from "./names.js";
+import { calm, notice } from "./notice.js";
 import { scaleOf } from "./score.js";
 import { forgetUnseen } from "./seen.js";
 import { K } from "./state.js";
@@ -39,6 +39,7 @@ export function showRuns(state, runs, acts) {
   const answers = runs.filter((run) => run.answer).map((run) => run.answer);
   const shared = runs.length === 2 && answers.length === 2 ? intersection(answers) : null;
   const best = answers.find((answer) => answer.query) ?? null;
+  if (answers.length) calm();
   title(state, answers, runs);
   readAs(best?.query);
   warnings(answers);
@@ -118,7 +119,7 @@ function readAs(query) {
 
 function warnings(answers) {
   const all = new Set(answers.flatMap((answer) => answer.query?.warnings ?? []));
-  byId("warnings").replaceChildren(...[...all].map((text) => h("p", { class: "warning" }, text)));
+  byId("warnings").replaceChildren(...[...all].map((text) => h("p", { class: "warning" }, sentence(text))));
 }
 
 /** Before anything was asked: examples, and a shelf of the catalogue. */

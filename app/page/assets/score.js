@@ -5,6 +5,8 @@ import { PARTS } from "./state.js";
 
 /** `scale`: the largest sum of positive parts in the list, so that bars compare. */
 export function scoreBar(film, scale) {
+  // A server whose index tells only sums.
+  if (!film.parts) return h("p", { class: "facts" }, `Score ${signed(film.score)}`);
   const shown = PARTS.filter((part) => Math.abs(film.parts[part]) >= 0.005);
   const bar = h(
     "div",
@@ -13,10 +15,10 @@ export function scoreBar(film, scale) {
       h("span", { class: `part ${part} ${film.parts[part] < 0 ? "minus" : ""}`, vars: { "--share": (Math.abs(film.parts[part]) / scale).toFixed(4) } }),
     ),
   );
-  const words = shown.map((part) => h("span", { class: `key ${part}` }, `${PART_NAMES[part]} `, h("b", {}, signed(film.parts[part]))));
+  const words = shown.map((part) => h("span", { class: `key ${part} ${film.parts[part] < 0 ? "minus" : ""}` }, `${PART_NAMES[part]} `, h("b", {}, signed(film.parts[part]))));
   return h("div", { class: "score" }, h("p", { class: "unseen" }, spoken(film)), h("div", { "aria-hidden": "true" }, bar, h("div", { class: "keys" }, words)));
 }
 
 /** What a whole bar stands for in a list of films. */
 export const scaleOf = (films) =>
-  Math.max(0.01, ...films.map((film) => PARTS.reduce((sum, part) => sum + Math.abs(film.parts[part]), 0)));
+  Math.max(0.01, ...films.filter((film) => film.parts).map((film) => PARTS.reduce((sum, part) => sum + Math.abs(film.parts[part]), 0)));

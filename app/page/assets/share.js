@@ -1,7 +1,9 @@
 // The address of the page as a link, and the choice of a theme.
 import { byId, toast } from "./dom.js";
+import { linkable } from "./state.js";
 import { current } from "./store.js";
 
+const LEFT = { poster: "Link copied. The poster itself stays with you.", plot: "Link copied. The plot is too long for a link, and stays with you." };
 const THEMES = { "": "Theme: system", light: "Theme: light", dark: "Theme: dark" };
 
 export function setUpShare() {
@@ -9,7 +11,7 @@ export function setUpShare() {
   byId("copy").addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(location.href);
-      toast(current().kind === "poster" ? "Link copied. The poster itself stays with you." : "Link copied.");
+      toast(linkable(current()) ? "Link copied." : LEFT[current().kind]);
     } catch {
       // No clipboard on this origin: the address bar has the link as well.
       toast("The browser does not let this page copy; the address bar has the link.");

@@ -50,12 +50,18 @@ export function parse(search) {
   return state;
 }
 
+/** Longest plot that a link carries, in characters; proxies and chats cut longer addresses. */
+const LONGEST_PLOT = 2000;
+
+/** Whether a link brings all of it back; an uploaded poster and a whole page of plot stay here. */
+export const linkable = (state) => state.kind !== "poster" && (state.kind !== "plot" || state.plot.length <= LONGEST_PLOT);
+
 /** The part of an address after "?", without what is at its default; "" for a page that was just opened. */
 export function format(state) {
   const parts = new URLSearchParams();
   const fresh = empty();
   if (state.kind !== fresh.kind) parts.set("by", state.kind);
-  if (state.kind === "plot" && state.plot.trim()) parts.set("plot", state.plot);
+  if (state.kind === "plot" && state.plot.trim() && linkable(state)) parts.set("plot", state.plot);
   if (state.kind === "films") {
     if (state.liked.length) parts.set("liked", state.liked.join(","));
     if (state.disliked.length) parts.set("disliked", state.disliked.join(","));
@@ -80,8 +86,8 @@ export function asks(state, poster) {
   return poster !== null;
 }
 
-/** The JSON of POST /predict for one technique; an open end of a range is closed with the catalogue's own. */
-export function request(state, technique, facets) {
+/** The JSON of POST /predict for one technique; null is an open end of a range. */
+export function request(state, technique) {
   const body = { technique, k: state.k };
   if (state.kind === "plot") body.plot = state.plot;
   if (state.kind === "films") body.films = { liked: state.liked, disliked: state.disliked };
@@ -90,7 +96,7 @@ export function request(state, technique, facets) {
   const filter = {};
   for (const name of ["genres", "languages", "countries"]) if (state[name].length) filter[name] = state[name];
   for (const name of ["years", "runtime"]) {
-    if (state[name].some((end) => end !== null)) filter[name] = state[name].map((end, side) => end ?? facets[name][side]);
+    if (state[name].some((end) => end !== null)) filter[name] = state[name];
   }
   if (Object.keys(filter).length) body.filter = filter;
   return body;
