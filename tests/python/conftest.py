@@ -4,22 +4,23 @@ import pytest
 import tritonclient.grpc
 import tritonclient.http
 from browser import browser  # noqa: F401 - a fixture
-from hippocamp_server import GOLDEN, Server
+from hippocamp_server import GOLDEN, Process, Server
 
 # Their assertions tell what they compared, as those in the tests do.
 pytest.register_assert_rewrite(
+    "film_page",
     *(f"protocol_{name}" for name in ("extensions", "flags", "grpc", "http", "management"))
 )
 
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """A failing test shows the end of its servers' logs."""
+    """A failing test shows the end of the logs of its servers and applications."""
     outcome = yield
     report = outcome.get_result()
     if report.failed:
         for name, value in getattr(item, "funcargs", {}).items():
-            if isinstance(value, Server):
+            if isinstance(value, Process):
                 report.sections.append((f"log of {name}", value.log()[-8000:]))
 
 

@@ -21,38 +21,22 @@ def binary() -> pathlib.Path:
     return path
 
 
-class Server:
-    """A running server; `http`, `grpc` and `metrics` are its addresses as host:port."""
+class Process:
+    """A process that tells its addresses in one line, "ready <name>=<host>:<port> ...", once it serves."""
 
-    def __init__(self, repository: os.PathLike, *arguments: str, environment: dict[str, str] | None = None):
-        self._log = tempfile.NamedTemporaryFile("w+", prefix="hippocamp-", suffix=".log")
+    def start(self, command: list, name: str, environment: dict[str, str] | None = None) -> dict[str, str]:
+        """Starts it; its addresses by name."""
+        self._log = tempfile.NamedTemporaryFile("w+", prefix=f"{name}-", suffix=".log")
         self._last_log = ""
         self._process = subprocess.Popen(
-            [
-                binary(),
-                f"--model-repository={repository}",
-                *(
-                    f"--{endpoint}-address=127.0.0.1"
-                    for endpoint in ("http", "grpc", "metrics")
-                    if not any(argument.startswith(f"--{endpoint}-address=") for argument in arguments)
-                ),
-                *(f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")),
-                *arguments,
-            ],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
+            command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._log
         )
         try:
-            addresses = dict(word.split("=", 1) for word in self._ready_line().split()[1:])
+            return dict(word.split("=", 1) for word in self._ready_line().split()[1:])
         except BaseException:
             self._process.kill()
             self._close()
             raise
-        self.http = addresses.get("http")
-        self.grpc = addresses.get("grpc")
-        self.metrics = addresses.get("metrics")
 
     @property
     def pid(self) -> int:
@@ -60,13 +44,13 @@ class Server:
         return self._process.pid
 
     def log(self) -> str:
-        """What the server has written to its log so far."""
+        """What it has written to its log so far."""
         if self._log.closed:
             return self._last_log
         return pathlib.Path(self._log.name).read_text(errors="replace")
 
     def stop(self) -> int:
-        """Asks the server to drain, waits for its end, and returns its exit status."""
+        """Asks it to drain, waits for its end, and returns its exit status."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
         try:
@@ -91,8 +75,29 @@ class Server:
             chunk = os.read(self._process.stdout.fileno(), 4096) if readable else b""
             if not chunk:
                 why = "ended" if readable else f"was not ready within {START_S} s"
-                raise AssertionError(f"the server {why}; it printed {line!r}; its log:\n{self.log()}")
+                raise AssertionError(f"it {why}; it printed {line!r}; its log:\n{self.log()}")
             line += chunk
         text = line.decode()
         assert text.startswith("ready ") and text.count("\n") == 1, f"not one ready line: {text!r}"
         return text
+
+
+class Server(Process):
+    """A running server; `http`, `grpc` and `metrics` are its addresses as host:port."""
+
+    def __init__(self, repository: os.PathLike, *arguments: str, environment: dict[str, str] | None = None):
+        command = [
+            binary(),
+            f"--model-repository={repository}",
+            *(
+                f"--{endpoint}-address=127.0.0.1"
+                for endpoint in ("http", "grpc", "metrics")
+                if not any(argument.startswith(f"--{endpoint}-address=") for argument in arguments)
+            ),
+            *(f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")),
+            *arguments,
+        ]
+        addresses = self.start(command, "hippocamp", environment)
+        self.http = addresses.get("http")
+        self.grpc = addresses.get("grpc")
+        self.metrics = addresses.get("metrics")

@@ -7,4 +7,4 @@ export const EXAMPLES = [
   { label: "A taste", text: "Loved Alien and Solaris, not E.T.", state: { kind: "films", liked: ["alien-1979", "solaris-1972"], disliked: ["e-t-the-extra-terrestrial-1982"] } },
 ];
 
-export const SHELF = 12;
+export const SHELF = 18;

@@ -15,7 +15,7 @@ const REACH = 2;
 
 /** `facets`: the answer of GET /facets, whose `weights` are the learned ones, for all techniques or one by one. */
 export function setUpMix(facets) {
-  technique();
+  technique(facets);
   weights(facets);
   diversity();
 }
@@ -25,12 +25,14 @@ export function learned(facets, name) {
   return facets.weights?.[name] ?? facets.weights;
 }
 
-function technique() {
+/** A technique whose models are not served stays to be seen, and says so. */
+function technique(facets) {
+  const away = new Set((facets.techniques ?? []).filter((known) => known.ready === false).map((known) => known.name));
   const radios = TECHNIQUES.map((name) => h("input", { type: "radio", name: "technique", value: name, "aria-describedby": `note-${name}` }));
   const compare = h("input", { type: "checkbox", name: "compare" });
   const note = h("p", { class: "hint" }, "A poster is read by an encoder of its own.");
   byId("technique").append(
-    ...radios.map((radio) => h("label", { class: "choice" }, radio, h("span", {}, h("b", {}, TECHNIQUE_NAMES[radio.value]), h("span", { class: "hint", id: `note-${radio.value}` }, TECHNIQUE_NOTES[radio.value])))),
+    ...radios.map((radio) => h("label", { class: "choice" }, radio, h("span", {}, h("b", {}, TECHNIQUE_NAMES[radio.value]), h("span", { class: "hint", id: `note-${radio.value}` }, away.has(radio.value) ? "is not served at present" : TECHNIQUE_NOTES[radio.value])))),
     h("label", { class: "choice" }, compare, h("span", {}, "Compare both, side by side")),
     note,
   );

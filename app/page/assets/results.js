@@ -41,7 +41,7 @@ export function showRuns(state, runs, acts) {
   const best = answers.find((answer) => answer.query) ?? null;
   if (answers.length) calm();
   title(state, answers, runs);
-  readAs(best?.query);
+  readAs(state, best?.query);
   warnings(answers);
   columns.className = runs.length === 2 ? "columns two" : "columns";
   columns.replaceChildren(...runs.map((run) => column(state, run, runs.length === 2, shared, acts)));
@@ -52,10 +52,11 @@ export function showRuns(state, runs, acts) {
 
 function column(state, run, named, shared, acts) {
   const heading = named && h("header", { class: "column-head" }, h("h3", {}, TECHNIQUE_NAMES[run.technique]), h("p", { class: "hint" }, TECHNIQUE_NOTES[run.technique]));
-  if (run.error) return h("section", { class: "column", "aria-label": TECHNIQUE_NAMES[run.technique] }, heading, notice(run.error, acts));
+  const region = (...content) => h(named ? "section" : "div", { class: "column", "aria-label": named && TECHNIQUE_NAMES[run.technique] }, heading, ...content);
+  if (run.error) return region(notice(run.error, acts));
   const { answer } = run;
   const films = answer.films.filter((film) => !hidden.has(film.id));
-  if (!films.length) return h("section", { class: "column" }, heading, nothing());
+  if (!films.length) return region(nothing());
   const context = { recommendation: answer.id, technique: answer.technique, models: answer.models, kind: answer.kind };
   const list = {
     scale: scaleOf(films),
@@ -66,7 +67,7 @@ function column(state, run, named, shared, acts) {
     hide: (film) => hide(film, acts),
   };
   const items = answer.films.flatMap((film, at) => (hidden.has(film.id) ? [] : [card(film, at, context, list)]));
-  return h("section", { class: "column", "aria-label": TECHNIQUE_NAMES[run.technique] }, heading, h("ol", { class: `list films ${named ? "narrow" : ""}` }, items));
+  return region(h("ol", { class: `list films ${named ? "narrow" : ""}` }, items));
 }
 
 function nothing() {
@@ -108,12 +109,12 @@ function title(state, answers, runs) {
 }
 
 /** What the service read in the question. */
-function readAs(query) {
+function readAs(state, query) {
   const place = byId("read-as");
   const genres = (query?.genres ?? []).filter(({ probability }) => probability >= 0.1).slice(0, 4);
   place.hidden = genres.length === 0;
   if (place.hidden) return;
-  place.replaceChildren("Read as ", ...genres.flatMap(({ genre, probability }, at) => [at ? ", " : "", h("b", {}, genre), ` ${percent(probability)}`]));
+  place.replaceChildren(state.kind === "films" ? "Among those " : "Read as ", ...genres.flatMap(({ genre, probability }, at) => [at ? ", " : "", h("b", {}, genre), ` ${percent(probability)}`]));
   if (query.year) place.append(`; from around ${Math.round(query.year)}`);
 }
 
