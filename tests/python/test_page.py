@@ -96,6 +96,31 @@ def test_a_poster(open_page, size, scheme):  # noqa: F811
     page.look("10-poster")
 
 
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_a_poster_is_dropped_or_pasted(open_page, event):  # noqa: F811
+    page = open_page("/", faults=True)
+    page.tell(PLOT)
+    poster = drawn_poster()
+    page.raw.evaluate(
+        """([event, type, bytes]) => {
+            const carried = new DataTransfer();
+            carried.items.add(new File([new Uint8Array(bytes)], 'dropped.jpg', {type}));
+            const made = event === 'paste' ? new ClipboardEvent(event, {clipboardData: carried, bubbles: true, cancelable: true})
+                : new DragEvent(event, {dataTransfer: carried, bubbles: true, cancelable: true});
+            document.body.dispatchEvent(made);
+        }""",
+        [event, poster["mimeType"], list(poster["buffer"])],
+    )
+    page.raw.locator(".poster-picture img").wait_for()
+    assert page.tab("A poster").get_attribute("aria-selected") == "true"
+    page.raw.wait_for_load_state("networkidle")
+    assert page.raw.locator(".poster-picture img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [400, 600]
+    page.settled()
+    page.button("Take it away").click()
+    page.raw.locator(".example").first.wait_for()
+    assert page.raw.locator(".poster-picture").count() == 0
+
+
 def test_by_keyboard_alone(open_page):  # noqa: F811
     page = open_page("/")
     page.raw.locator(".shelf-film").first.wait_for()

@@ -70,6 +70,13 @@ def test_what_the_service_refuses_is_said(open_page):  # noqa: F811
     assert "a PDF document" in page.raw.get_by_role("alert").inner_text()
 
 
+def test_a_picture_that_is_too_large_is_not_sent(open_page):  # noqa: F811
+    page = open_page("/?by=poster")
+    page.raw.locator("#file").set_input_files({"name": "poster.png", "mimeType": "image/png", "buffer": bytes(11 << 20)})
+    page.raw.get_by_role("alert").get_by_text("at most 10.0\N{NO-BREAK SPACE}MB, got 11.0\N{NO-BREAK SPACE}MB").wait_for()
+    assert not any(url.endswith("/predict") for url in page.watch.requests)
+
+
 def test_no_poster_can_be_sent_anyway(open_page):  # noqa: F811
     page = open_page("/?by=poster", faults=True)
     page.asked(lambda: page.raw.locator("#file").set_input_files(noise()), status=422)

@@ -57,7 +57,7 @@ export function cover(film, size = "") {
 /** The field of the title and the leading of its lines, in hundredths of the cover's width; cover.css says the same. */
 const FIELD = { width: 86, height: 33, leading: 1.08 };
 /** Widest usual letter of each era's face, in its own size: no font is measured, so a page draws in one pass. */
-const LETTER = { early: 0.74, middle: 0.62, late: 0.56 };
+const LETTER = { early: 0.76, middle: 0.67, late: 0.64 };
 
 /** The largest size, in hundredths of the cover's width, at which the words of a title fit the field. */
 function lettering(title, era) {

@@ -20,7 +20,7 @@ export function setUpFilters(facets) {
   subscribe((state) => {
     const count = filterCount(state);
     clear.hidden = count === 0;
-    byId("tune-count").textContent = count ? `${count} set` : "";
+    byId("tune-count").textContent = count ? `${count} ${count === 1 ? "filter" : "filters"}` : "";
   });
 }
 

@@ -5,6 +5,7 @@ import { byId, debounce } from "./dom.js";
 import { EXAMPLES, SHELF } from "./examples.js";
 import { setUpFilters } from "./filters.js";
 import { placeIcons } from "./icons.js";
+import { megabytes } from "./names.js";
 import { setUpMix } from "./mix.js";
 import { setUpPlot } from "./plot.js";
 import { showBusy, showRuns, showShelf } from "./results.js";
@@ -18,6 +19,8 @@ import { setUpUpload, showReading } from "./upload.js";
 const SOON_MS = 250;
 
 let learning = null;
+/** Bytes of a picture that the service takes; told by GET /facets. */
+let mostBytes = Infinity;
 let shelf = null;
 let asking = new AbortController();
 let anyway = null;
@@ -60,6 +63,8 @@ async function run(state, technique, poster, signal) {
     if (anyway === poster) body.anyway = true;
   }
   try {
+    // Said before it is sent: a connection that the service cuts tells no reason.
+    if (poster?.size > mostBytes) throw new api.ApiError(413, `expected a picture of at most ${megabytes(mostBytes)}, got ${megabytes(poster.size)}`);
     return { technique, answer: await api.predict(body, poster, signal) };
   } catch (error) {
     return { technique, error };
@@ -104,6 +109,7 @@ async function learnFacets(state, signal) {
 }
 
 function tune(facets) {
+  mostBytes = facets.limits?.poster_bytes ?? mostBytes;
   setUpFilters(facets);
   setUpMix(facets);
   byId("tune-body").classList.add("ready");
@@ -118,6 +124,10 @@ function setUpTune() {
     const open = toggle.getAttribute("aria-expanded") !== "true";
     toggle.setAttribute("aria-expanded", String(open));
     byId("tune-body").classList.toggle("open", open);
+  });
+  byId("tune-done").addEventListener("click", () => {
+    toggle.click();
+    byId("results").focus();
   });
   byId("tune-body").addEventListener("submit", (event) => event.preventDefault());
 }

@@ -32,6 +32,8 @@ export const percent = (share) => `${Math.round(share * 100)}\u00a0%`;
 /** 0.31, with a real minus sign. */
 export const signed = (value) => value.toFixed(2).replace("-", "\u2212").replace("\u22120.00", "0.00");
 
+export const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(1)}\u00a0MB`;
+
 export function runtime(minutes) {
   return minutes < 60 ? `${minutes}\u00a0min` : `${Math.floor(minutes / 60)}\u00a0h\u00a0${String(minutes % 60).padStart(2, "0")}`;
 }

@@ -23,7 +23,7 @@ export function showBusy(state) {
   byId("results-title").textContent = "Looking for films";
   const count = state.compare && state.kind !== "poster" ? 2 : 1;
   columns.className = count === 2 ? "columns two" : "columns";
-  columns.replaceChildren(...Array.from({ length: count }, () => h("ol", { class: "list waiting", "aria-hidden": "true" }, Array.from({ length: 5 }, skeleton))));
+  columns.replaceChildren(...Array.from({ length: count }, () => h("ol", { class: `list waiting ${count === 2 ? "narrow" : ""}`, "aria-hidden": "true" }, Array.from({ length: 5 }, skeleton))));
 }
 
 function skeleton() {
