@@ -46,6 +46,7 @@ export function toast(text, undo) {
     place.append(" ", h("button", { type: "button", class: "linkish", on: { click: () => { place.hidden = true; undo(); } } }, "Undo"));
   }
   place.hidden = false;
+  announce(undo ? `${text} It can be undone at the end of the page.` : text);
   toastTimer = setTimeout(() => { place.hidden = true; }, undo ? 9000 : 4000);
 }
 

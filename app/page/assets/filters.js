@@ -15,13 +15,19 @@ export function setUpFilters(facets) {
     codes("languages", "Language", facets.languages, language),
     codes("countries", "Country", facets.countries, country),
   );
-  const clear = h("button", { type: "button", class: "linkish", on: { click: () => change({ genres: [], years: [null, null], languages: [], countries: [], runtime: [null, null] }) } }, "Clear the filters");
+  const clear = h("button", { type: "button", class: "linkish", on: { click: clearAll } }, "Clear the filters");
   place.append(clear);
   subscribe((state) => {
     const count = filterCount(state);
     clear.hidden = count === 0;
     byId("tune-count").textContent = count ? `${count} ${count === 1 ? "filter" : "filters"}` : "";
   });
+}
+
+/** Its button goes with the last filter, so the focus goes back to the first. */
+function clearAll() {
+  change({ genres: [], years: [null, null], languages: [], countries: [], runtime: [null, null] });
+  byId("filters").querySelector("input").focus();
 }
 
 function genres(names) {

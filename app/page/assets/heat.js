@@ -10,7 +10,7 @@ const COLUMNS = ["left", "centre", "right"];
 
 /** Buttons for `genres` [{genre, probability}] that draw over `picture`, an element around the image. */
 export function heatMap(poster, picture, genres) {
-  const told = h("p", { class: "hint", role: "status" }, "Choose a genre to see which parts of the picture speak for it.");
+  const told = h("p", { class: "hint" }, "Choose a genre to see which parts of the picture speak for it.");
   const legend = h("div", { class: "legend", "aria-hidden": "true", hidden: true }, "says little", h("span", { class: "ramp heat" }), "says most");
   let asking = new AbortController();
   const clear = () => {
@@ -27,6 +27,7 @@ export function heatMap(poster, picture, genres) {
     button.setAttribute("aria-pressed", "true");
     picture.classList.add("asking");
     told.textContent = `Looking at ${MASKS} copies, parts of each hidden\u2026`;
+    announce(told.textContent);
     asking = new AbortController();
     const { signal } = asking;
     try {
@@ -40,6 +41,7 @@ export function heatMap(poster, picture, genres) {
       if (signal.aborted) return;
       clear();
       told.textContent = phrase(error.message);
+      announce(told.textContent);
     }
   };
   const buttons = genres.map(({ genre, probability }) =>

@@ -17,6 +17,7 @@ import { add, setUpTitles } from "./titles.js";
 import { setUpUpload, showReading } from "./upload.js";
 
 const SOON_MS = 250;
+const TITLE = document.title;
 
 let learning = null;
 /** Bytes of a picture that the service takes; told by GET /facets. */
@@ -37,6 +38,7 @@ async function ask() {
   const state = current();
   const poster = state.kind === "poster" ? currentPoster() : null;
   if (!asks(state, poster)) return rest(state, signal);
+  const inside = byId("columns").contains(document.activeElement);
   showBusy(state);
   if (!(await learnFacets(state, signal))) return;
   const techniques = state.compare && state.kind !== "poster" ? TECHNIQUES : [state.technique];
@@ -53,6 +55,8 @@ async function ask() {
   });
   if (focusAt !== null) document.querySelectorAll(".film .title")[focusAt]?.focus();
   focusAt = null;
+  // What had the focus is gone with the films before.
+  if (inside && document.activeElement === document.body) byId("results").focus({ preventScroll: true });
   if (poster) showReading(runs[0].answer?.query);
 }
 
@@ -143,6 +147,7 @@ setUpTune();
 setUpDetails();
 byId("plot").value = current().plot;
 subscribe((state, { run: when }) => {
+  document.title = asks(state, currentPoster()) && state.kind === "plot" ? `${state.plot.trim().slice(0, 60)} \u00b7 Hippocamp` : TITLE;
   if (when === "now") ask();
   if (when === "soon") askSoon();
 });

@@ -50,7 +50,7 @@ function weights(facets) {
   const sliders = PARTS.map((part) => h("input", { type: "range", id: `weight-${part}`, min: 0, step: 0.05, "aria-describedby": `weight-${part}-note` }));
   const outputs = PARTS.map((part) => h("output", { for: `weight-${part}` }));
   const stated = h("p", { class: "hint" });
-  const reset = h("button", { type: "button", class: "linkish", on: { click: () => change({ weights: null }) } }, "Back to the learned mix");
+  const reset = h("button", { type: "button", class: "linkish", on: { click: () => { change({ weights: null }); sliders[0].focus(); } } }, "Back to the learned mix");
   byId("mix").append(
     ...PARTS.map((part, at) =>
       h("div", { class: `slider ${part}` }, h("label", { for: `weight-${part}` }, h("i", { class: "swatch", "aria-hidden": "true" }), PART_NAMES[part]), outputs[at], h("div", { class: "track" }, sliders[at]), h("span", { class: "unseen", id: `weight-${part}-note` }, PART_NOTES[part])),

@@ -6,7 +6,7 @@ export const PART_NAMES = { plot: "Plot", genres: "Genres", people: "People", ye
 export const TECHNIQUE_NAMES = { minilm: "Sentence encoder", bow: "Bag of words" };
 export const TECHNIQUE_NOTES = {
   minilm: "reads sentences for their meaning",
-  bow: "counts the words that films share",
+  bow: "counts words, in whatever order",
 };
 
 const regions = new Intl.DisplayNames("en", { type: "region", fallback: "code" });

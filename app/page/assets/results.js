@@ -101,7 +101,7 @@ function title(state, answers, runs) {
     return;
   }
   const count = answers[0].films.length;
-  const films = count === 1 ? "1 film" : `${count} films`;
+  const films = { 0: "No films", 1: "1 film" }[count] ?? `${count} films`;
   const whose = { plot: "for this plot", films: "like those you love", poster: "for this poster" }[state.kind];
   heading.textContent = `${films} ${whose}`;
   const shared = runs.length === 2 && answers.length === 2 ? ` ${intersection(answers).size} of them are in both lists.` : "";
