@@ -90,7 +90,7 @@ class FilmPage:
         """Waits for the films of the last question."""
         self.raw.locator("#results:not([aria-busy]) .films, #results:not([aria-busy]) .notice").first.wait_for()
 
-    def until(self, holds, limit_s=10):
+    def until(self, holds, limit_s=30):
         """Waits until `holds()` is true, while the page goes on."""
         end = time.monotonic() + limit_s
         while not holds():

@@ -201,7 +201,7 @@ def test_a_link_brings_everything_back(open_page):  # noqa: F811
     assert ids and question["technique"] == "bow" and question["diversity"] == 0.3 and question["weights"]["genres"] == 1.5
     assert question["filter"] == {"genres": ["Crime"], "languages": ["en"], "countries": ["US"], "years": [1970, None], "runtime": [None, 200]}
     page.button("Copy link").click()
-    page.raw.get_by_text("Link copied.").wait_for()
+    page.raw.locator("#toast", has_text="Link copied.").wait_for()
     link = page.raw.evaluate("navigator.clipboard.readText()")
     assert link == page.raw.url
 
