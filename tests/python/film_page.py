@@ -177,8 +177,8 @@ def drawn_poster():
     return {"name": "poster.jpg", "mimeType": "image/jpeg", "buffer": file.getvalue()}
 
 
-def noise():
+def noise(width=120, height=180):
     """A PNG that is certainly no poster."""
     file = io.BytesIO()
-    Image.frombytes("RGB", (120, 180), random.Random(6).randbytes(120 * 180 * 3)).save(file, "PNG")
+    Image.frombytes("RGB", (width, height), random.Random(6).randbytes(width * height * 3)).save(file, "PNG")
     return {"name": "noise.png", "mimeType": "image/png", "buffer": file.getvalue()}

@@ -85,6 +85,19 @@ def test_no_poster_can_be_sent_anyway(open_page):  # noqa: F811
     page.shows(10)
 
 
+def test_the_map_lies_on_what_was_read(open_page):  # noqa: F811
+    """The encoder reads the middle of a wide picture, two wide to three high."""
+    page = open_page("/?by=poster", faults=True)
+    page.asked(lambda: page.raw.locator("#file").set_input_files(noise(300, 180)), status=422)
+    page.asked(lambda: page.button("Send anyway").click())
+    page.raw.locator(".reading").first.click()
+    shares = page.raw.locator(".poster-picture canvas").evaluate(
+        """map => { const [over, under] = [map.getBoundingClientRect(), map.parentElement.getBoundingClientRect()];
+        return [(over.left - under.left) / under.width, over.width / under.width, over.height / under.height]; }"""
+    )
+    assert shares == pytest.approx([0.3, 0.4, 1.0], abs=0.01)
+
+
 def test_warnings_are_shown(open_page):  # noqa: F811
     page = open_page("/")
     _, answer = page.tell(" ".join(["a shark scares a seaside town"] * 200))

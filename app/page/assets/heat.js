@@ -33,7 +33,7 @@ export function heatMap(poster, picture, genres) {
     try {
       const answer = await api.explainPoster(poster, { genre, masks: MASKS }, signal);
       picture.classList.remove("asking");
-      picture.append(draw(answer.grid));
+      picture.append(draw(answer.grid, read(picture.querySelector("img"))));
       legend.hidden = false;
       told.textContent = sentence(answer);
       announce(told.textContent);
@@ -50,9 +50,15 @@ export function heatMap(poster, picture, genres) {
   return h("div", { class: "readings" }, h("p", { class: "readings-title" }, "Read as"), buttons, told, legend);
 }
 
-/** A canvas of the grid's own size, which the browser smooths over the picture. */
-function draw({ columns, rows, values }) {
-  const canvas = h("canvas", { width: columns, height: rows, "aria-hidden": "true" });
+/** The part of a picture that the encoder reads, as shares of its sides: the middle, two wide to three high. */
+function read({ naturalWidth, naturalHeight }) {
+  const shape = naturalWidth / naturalHeight / (2 / 3);
+  return { width: Math.min(1, 1 / shape), height: Math.min(1, shape) };
+}
+
+/** A canvas of the grid's own size, which the browser smooths over what was read. */
+function draw({ columns, rows, values }, { width, height }) {
+  const canvas = h("canvas", { width: columns, height: rows, "aria-hidden": "true", vars: { "--wide": width, "--high": height } });
   const context = canvas.getContext("2d");
   const pixels = context.createImageData(columns, rows);
   values.forEach((value, at) => pixels.data.set(colour(value), at * 4));
