@@ -12,9 +12,11 @@ RUN cargo build --release --workspace --locked
 
 FROM ubuntu:24.04
 RUN useradd --system --uid 10001 hippocamp
-COPY --from=build /src/target/release/hippocamp /usr/local/bin/hippocamp
+COPY --from=build /src/target/release/hippocamp /src/target/release/hippocamp-app /usr/local/bin/
+# Of hippocamp-app, which docker-compose.yml starts beside the server.
+RUN install --directory --owner hippocamp /data
 COPY LICENSE /usr/share/doc/hippocamp/LICENSE
 USER hippocamp
-EXPOSE 8000 8001 8002
+EXPOSE 8000 8001 8002 8080
 ENTRYPOINT ["hippocamp"]
 CMD ["--model-repository", "/models"]

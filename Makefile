@@ -8,6 +8,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 CARGO ?= cargo
 ARGS ?=
+APP ?=
 VENV := .venv/.made
 DENY := cargo-deny@0.20.2
 
@@ -20,7 +21,7 @@ help: ## Print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
 		while IFS='|' read -r name text; do printf '  make %-8s %s\n' "$$name" "$$text"; done
 
-build: ## Build the server, the backends and the tools
+build: ## Build the server, the backends, the application and the tools
 	$(CARGO) build --release --workspace --locked
 
 models: build ## Fetch the text encoder and index the films; what is up to date is left alone
@@ -29,14 +30,14 @@ models: build ## Fetch the text encoder and index the films; what is up to date 
 	@$(MODELS) index
 
 # Without network, or without Python, the encoder that is in the repository serves alone.
-run: build ## Serve model_repository on ports 8000 (HTTP), 8001 (gRPC), 8002 (metrics); more flags in ARGS="..."
+run: build ## Serve the films on port 8080, models on 8000 (HTTP), 8001 (gRPC), 8002 (metrics); more flags of the server in ARGS="...", of the application in APP="..."
 	@$(MODELS) index --suffix _bow
 	@PYTHON=$(PYTHON) $(MODELS) minilm || echo "make: looking for the text encoder of an earlier run" >&2
 	@flags=; if ! $(MODELS) index; then \
 		echo "make: serving without recommend_by_plot; recommend_by_plot_bow needs no download" >&2; \
 		flags="--exit-on-error=false --strict-readiness=false"; \
 	fi; \
-	exec target/release/hippocamp --model-repository model_repository $$flags $(ARGS)
+	APP='$(APP)' exec tools/run.sh $$flags $(ARGS)
 
 test: build ## Run every test: Rust, end to end, Python clients; prints the counts
 	@$(MODELS) index --suffix _bow

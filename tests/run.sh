@@ -16,6 +16,10 @@ if ! { command -v chromium || command -v chromium-browser || command -v google-c
     left_out+=("tests with a browser (no chromium: tests/packages.txt)")
     export HIPPOCAMP_WITHOUT_BROWSER=1
 fi
+if ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    left_out+=("tests with PostgreSQL (it is not installed: tests/packages.txt)")
+    export HIPPOCAMP_WITHOUT_POSTGRES=1
+fi
 cargo test --release --workspace --locked --no-fail-fast 2>&1 | tee "$log/cargo.txt"
 rust=${PIPESTATUS[0]}
 if [ -e .venv/.made ]; then

@@ -42,7 +42,7 @@ pub(crate) async fn recommend(app: &App, wish: Wish) -> Result<Recommendation, A
         Subject::Films { .. } => technique.model(BY_FILMS),
         Subject::Poster(_) => BY_POSTER.to_owned(),
     };
-    let model = app.inference.model(&name)?;
+    let model = app.inference.model(&name).await?;
     let request = with_options(
         request(app, &subject, &model),
         &options,
@@ -182,9 +182,10 @@ async fn genres(
         return None;
     }
     // A classifier of the other technique is as good an answer, and better than none.
+    let served = app.inference.served();
     let classifier = [technique, Technique::MiniLm, Technique::Bow]
         .into_iter()
-        .find_map(|technique| app.inference.model(&technique.model(GENRES_OF_PLOT)).ok())?;
+        .find_map(|technique| served.model(&technique.model(GENRES_OF_PLOT)).ok())?;
     genres_of(app, &classifier, plot).await
 }
 

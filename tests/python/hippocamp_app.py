@@ -16,8 +16,8 @@ def binary() -> pathlib.Path:
 class App(Process):
     """A running application; `origin` is where its page is, `database` its SQLite file."""
 
-    def __init__(self, server: str, data: pathlib.Path, *arguments: str):
+    def __init__(self, server: str, data: pathlib.Path, *arguments: str, environment: dict[str, str] | None = None):
         command = [binary(), "--listen=127.0.0.1:0", f"--server={server}", f"--data-dir={data}", *arguments]
-        addresses = self.start(command, "hippocamp-app")
+        addresses = self.start(command, "hippocamp-app", environment)
         self.origin = f"http://{addresses['app']}"
         self.database = data / "feedback.db"

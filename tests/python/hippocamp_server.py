@@ -61,6 +61,15 @@ class Process:
         finally:
             self._close()
 
+    def is_running(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        self._process.kill()
+        self._close()
+
     def _close(self) -> None:
         self._process.wait()
         self._process.stdout.close()
@@ -90,11 +99,11 @@ class Server(Process):
             binary(),
             f"--model-repository={repository}",
             *(
-                f"--{endpoint}-address=127.0.0.1"
+                default
                 for endpoint in ("http", "grpc", "metrics")
-                if not any(argument.startswith(f"--{endpoint}-address=") for argument in arguments)
+                for default in (f"--{endpoint}-address=127.0.0.1", f"--{endpoint}-port=0")
+                if not any(argument.startswith(default.split("=")[0] + "=") for argument in arguments)
             ),
-            *(f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")),
             *arguments,
         ]
         addresses = self.start(command, "hippocamp", environment)

@@ -148,10 +148,13 @@ impl Catalogue {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use std::sync::LazyLock;
 
     /// The catalogue that the application is built with.
-    pub(crate) fn catalogue() -> Catalogue {
-        Catalogue::load(None).expect("it is in the repository, and checked")
+    pub(crate) fn catalogue() -> &'static Catalogue {
+        static LOADED: LazyLock<Catalogue> =
+            LazyLock::new(|| Catalogue::load(None).expect("it is in the repository, and checked"));
+        &LOADED
     }
 
     #[test]

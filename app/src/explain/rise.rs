@@ -88,7 +88,7 @@ pub(crate) async fn explain_poster(
     })?;
     let started = app.now();
     let pixels = Arc::new(pixels(app, picture).await?);
-    let encoder = app.inference.model(POSTER_ENCODER)?;
+    let encoder = app.inference.model(POSTER_ENCODER).await?;
     let whole = genres(app, &encoder, to_bytes(&pixels.values), 1, &pixels).await?;
     let target = wanted.genre.unwrap_or_else(|| likeliest(&whole));
     let probability = whole.get(target).copied().unwrap_or(0.0);
@@ -116,7 +116,7 @@ pub(crate) async fn explain_poster(
 
 /// The picture, decoded by the server.
 async fn pixels(app: &App, picture: &Picture) -> Result<Pixels, AppError> {
-    let model = app.inference.model(POSTER_PIXELS)?;
+    let model = app.inference.model(POSTER_PIXELS).await?;
     let request = InferRequest::new(&model.name).input(InferInput::bytes(
         "IMAGE",
         &model.interface.shape(&[1]),

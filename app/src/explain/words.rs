@@ -55,7 +55,7 @@ pub(crate) async fn explain_plot(
     technique: Technique,
 ) -> Result<WordsExplanation, AppError> {
     let started = app.now();
-    let model = app.inference.model(&technique.model(EXPLAIN_PLOT))?;
+    let model = app.inference.model(&technique.model(EXPLAIN_PLOT)).await?;
     let request = InferRequest::new(&model.name)
         .input(InferInput::bytes("PLOT", &model.interface.shape(&[1]), &[plot.text()]))
         .output(RequestedOutput::new("token_embeddings"))
@@ -86,7 +86,7 @@ async fn film_vector(
     film: Position,
     technique: Technique,
 ) -> Result<Arc<[f32]>, AppError> {
-    let model = app.inference.model(&technique.model(EMBED_PLOT))?;
+    let model = app.inference.model(&technique.model(EMBED_PLOT)).await?;
     let encoder =
         app.inference.served().version(&technique.model("plot_encoder")).map(str::to_owned);
     let version = format!("{}/{}", model.version, encoder.unwrap_or_default());
@@ -206,6 +206,7 @@ fn single(value: f64) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn shares_sum_to_the_cosine() {
@@ -267,6 +268,21 @@ mod tests {
         );
         let mafia = pieces.iter().find(|piece| piece.text == "mafia").unwrap();
         assert!((mafia.weight.unwrap() - (0.2 + 2.0 * 0.05)).abs() < 1e-6);
+    }
+
+    proptest! {
+        /// Whatever a server tells of offsets, the pieces are the plot and nothing is out of bounds.
+        #[test]
+        fn any_offsets_leave_the_plot_whole(
+            plot in "[a-c é🎬.]{0,12}",
+            offsets in prop::collection::vec((-2i64..20, -2i64..20), 0..12),
+        ) {
+            let spans: Vec<Range<usize>> =
+                offsets.iter().map(|(start, end)| span(&[*start, *end])).collect();
+            let pieces = segments(&plot, &spans, &vec![0.1; spans.len()]);
+            let whole: String = pieces.iter().map(|piece| piece.text.as_str()).collect();
+            prop_assert_eq!(whole, plot);
+        }
     }
 
     #[test]

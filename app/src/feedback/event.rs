@@ -222,7 +222,7 @@ mod tests {
     use serde_json::json;
 
     fn read(body: &Value) -> Result<Events, String> {
-        Events::from_json(body, &catalogue()).map_err(|error| error.to_string())
+        Events::from_json(body, catalogue()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -15,10 +15,13 @@ use crate::error::AppError;
 use hippocamp_client::{Error, HttpClient, InferRequest, InferResult, StatusCode};
 use served::look;
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
-use tokio::sync::{Notify, Semaphore, SemaphorePermit};
+use tokio::sync::{Mutex, Notify, Semaphore, SemaphorePermit};
 
 /// Time that one inference may take, its place in the server's queue included.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -45,6 +48,10 @@ pub(crate) struct Inference {
     served: RwLock<Arc<Served>>,
     /// Told when an answer did not fit what was known of the server.
     doubt: Notify,
+    /// Whether it was told since the last look.
+    doubted: AtomicBool,
+    /// Held by whoever looks, so that many who miss the same model look once.
+    looking: Mutex<()>,
 }
 
 impl Inference {
@@ -59,6 +66,8 @@ impl Inference {
             permits: Semaphore::new(most),
             served: RwLock::default(),
             doubt: Notify::new(),
+            doubted: AtomicBool::new(false),
+            looking: Mutex::new(()),
         })
     }
 
@@ -70,7 +79,9 @@ impl Inference {
     /// Looks at the server once, and remembers what it saw.
     pub(crate) async fn look(&self) -> Arc<Served> {
         let before = self.served();
-        let seen = tokio::time::timeout(LOOK_PATIENCE, look(&self.client, &before)).await;
+        // A model that was loaded anew as the same version may take something else.
+        let known = (!self.doubted.swap(false, Ordering::Relaxed)).then_some(before.as_ref());
+        let seen = tokio::time::timeout(LOOK_PATIENCE, look(&self.client, known)).await;
         let seen = Arc::new(seen.unwrap_or_else(|_late| {
             Served::unreachable(format!("no answer within {} s", LOOK_PATIENCE.as_secs()))
         }));
@@ -98,11 +109,21 @@ impl Inference {
         }
     }
 
-    /// The model of this name.
+    /// The model of this name. One that was not there at the last look is looked for once more: the
+    /// server may be back.
     ///
     /// # Errors
-    /// If it does not serve now; the reason is the server's.
-    pub(crate) fn model(&self, name: &str) -> Result<Arc<Model>, AppError> {
+    /// If it does not serve; the reason is the server's.
+    pub(crate) async fn model(&self, name: &str) -> Result<Arc<Model>, AppError> {
+        let known = self.served();
+        if let Ok(model) = known.model(name) {
+            return Ok(model);
+        }
+        let looking = self.looking.lock().await;
+        if Arc::ptr_eq(&known, &self.served()) {
+            self.look().await;
+        }
+        drop(looking);
         self.served().model(name).map_err(|reason| {
             AppError::unavailable(format!(
                 "expected the inference server at {} to serve '{name}': {reason}",
@@ -150,6 +171,7 @@ impl Inference {
     }
 
     fn failure(&self, model: &str, error: &Error) -> Failure {
+        self.doubted.store(true, Ordering::Relaxed);
         self.doubt.notify_one();
         match error {
             Error::Status { code: StatusCode::Http(503), message } => Failure::Unavailable(

@@ -116,7 +116,9 @@ impl Served {
 }
 
 /// Asks the server for its models. What `before` knew of the same versions is not asked for again.
-pub(super) async fn look(client: &HttpClient, before: &Served) -> Served {
+pub(super) async fn look(client: &HttpClient, before: Option<&Served>) -> Served {
+    let nothing = Served::default();
+    let before = before.unwrap_or(&nothing);
     let index = match client.index(false).await {
         Ok(index) => index,
         Err(error) => return Served::unreachable(in_short(&error)),
@@ -178,10 +180,8 @@ async fn ready(
     name: &str,
     version: String,
 ) -> Result<Arc<Model>, String> {
-    // Once everything is there, a model is asked again only when its version changed.
     if let Some(Ok(known)) = before.models.get(name)
         && known.version == version
-        && before.is_whole()
     {
         return Ok(Arc::clone(known));
     }

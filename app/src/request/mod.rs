@@ -63,3 +63,64 @@ impl Wish {
         Ok(Self { subject: Subject::Poster(picture), options })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalogue::tests::catalogue;
+    use proptest::prelude::*;
+    use serde_json::{Map, json};
+
+    /// Values as a client might send them by mistake.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[a-z'\"é🎬 ]{0,8}".prop_map(Value::from),
+            Just(json!("the-kid-1921")),
+        ];
+        leaf.prop_recursive(2, 8, 3, |inner| {
+            prop::collection::vec(inner, 0..3).prop_map(Value::from)
+        })
+    }
+
+    proptest! {
+        /// Any body is a wish or an error that a client can do something with.
+        #[test]
+        fn any_body_is_understood_or_refused(
+            fields in prop::collection::vec(
+                (prop::sample::select(vec![
+                    "plot", "films", "k", "technique", "filter", "weights", "diversity", "anyway", "x",
+                ]), any_value()),
+                0..5,
+            ),
+            nested in prop::collection::vec(
+                (prop::sample::select(vec![
+                    "liked", "disliked", "genres", "years", "languages", "countries", "runtime", "plot",
+                ]), any_value()),
+                0..4,
+            ),
+        ) {
+            let catalogue = catalogue();
+            let object = |pairs: &[(&str, Value)]| -> Map<String, Value> {
+                pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect()
+            };
+            let inner = Value::Object(object(&nested));
+            let mut body = object(&fields);
+            for name in ["films", "filter", "weights"] {
+                if body.contains_key(name) {
+                    body.insert(name.to_owned(), inner.clone());
+                }
+            }
+            match Wish::from_json(&Value::Object(body), &catalogue) {
+                Ok(wish) => prop_assert!((1..=50).contains(&wish.options.k)),
+                Err(error) => {
+                    let status = error.status().as_u16();
+                    prop_assert!(status == 400 || status == 413, "{error}");
+                }
+            }
+        }
+    }
+}

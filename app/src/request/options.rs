@@ -144,7 +144,7 @@ mod tests {
 
     fn read(value: &Value) -> Result<Options, String> {
         let fields = Fields::root(value).expect("it is an object");
-        Options::read(&fields, &catalogue()).map_err(|error| error.to_string())
+        Options::read(&fields, catalogue()).map_err(|error| error.to_string())
     }
 
     #[test]
