@@ -1,10 +1,12 @@
 """The application over a real server: films and reasons, explanations, the catalogue, and every kind of bad input."""
 
+import concurrent.futures
 import itertools
 import json
 import socket
 import struct
 import time
+import types
 import zlib
 
 import pytest
@@ -23,6 +25,7 @@ from app_client import (  # noqa: F401 - fixtures among them
     without_posters,
 )
 from hippocamp_server import Server
+from test_openapi import drive, loaded
 from waiting import until
 
 FILM = {"id", "title", "year", "genres", "directors", "cast", "languages", "countries", "runtime", "synopsis"}
@@ -243,8 +246,6 @@ class TestPosters:
         assert horror["target"]["genre"] == "Horror" and horror["batches"] == {"32": 1, "8": 1}
 
     def test_explanations_are_bounded(self, start_app):  # noqa: F811
-        import concurrent.futures
-
         app = start_app("--max-explanations=1")
         file = picture()
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
@@ -342,6 +343,22 @@ def test_routes_verbs_and_headers(api):  # noqa: F811
     assert {"/predict", "/explain", "/films", "/films/{id}", "/search", "/facets", "/feedback", "/health", "/metrics"} <= set(paths)
 
 
+def test_every_answer_is_one_that_the_document_tells(api, capsys):  # noqa: F811
+    """schemathesis, as for the server's own document."""
+    schema = loaded(types.SimpleNamespace(http=api.origin.removeprefix("http://")), api.get("/openapi.json").json())
+    events = [event("the-kid-1921", "liked", id="a")]
+    good = {
+        "POST /predict": {"body": {"plot": PLOT, "technique": "bow", "k": 3}},
+        "POST /explain": {"body": {"plot": PLOT, "film": "the-kid-1921", "technique": "bow"}},
+        "GET /films/{id}": {"path_parameters": {"id": "haxan-1922"}},
+        "GET /search": {"query": {"q": "kid"}},
+    }
+    statuses = drive(schema, capsys, server_errors=(503,), good=good)
+    assert statuses.total() > 200 and statuses[200] > 15
+    accepted = api.post("/feedback", {"recommendation": "r", "kind": "plot", "events": events})
+    assert (accepted.status_code, accepted.json()) == (202, {"accepted": 1})
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -405,8 +422,6 @@ def test_calls_are_logged(start_app, tmp_path):  # noqa: F811
 
 
 def test_requests_under_way_are_answered_before_the_end(start_app):  # noqa: F811
-    import concurrent.futures
-
     app = start_app()
     with concurrent.futures.ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(requests.post, f"{app.origin}/predict", json={"plot": PLOT, "technique": "bow"}, timeout=60) for _ in range(32)]

@@ -3,7 +3,7 @@
 use crate::{app::App, error::AppError};
 use axum::{
     body::Body,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
 use http::{HeaderValue, StatusCode, header};
@@ -37,7 +37,7 @@ pub(super) async fn index(State(app): State<Arc<App>>) -> Result<Response, AppEr
 
 pub(super) async fn file(
     State(app): State<Arc<App>>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
 ) -> Result<Response, AppError> {
-    app.documents.file(&name)
+    app.documents.file(&super::path(name)?)
 }

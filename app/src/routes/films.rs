@@ -11,7 +11,10 @@ use crate::{
     request::{DEFAULT_K, MOST_FILMS, MOST_PLOT_BYTES, Weights, body::MOST_POSTER_BYTES},
 };
 use axum::{
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
     response::Response,
 };
 use hippocamp_catalogue::Film;
@@ -161,8 +164,9 @@ pub(crate) async fn films(
 )]
 pub(crate) async fn film(
     State(app): State<Arc<App>>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Response, AppError> {
+    let id = super::path(id)?;
     let film = app.catalogue.film(&id).ok_or_else(|| {
         let id: String = id.chars().take(100).collect();
         AppError::NotFound(format!("no film has the id '{id}'; GET /search finds ids by title"))

@@ -20,7 +20,7 @@ use crate::{app::App, error::AppError, observe::observe};
 use axum::{
     Router,
     body::Body,
-    extract::DefaultBodyLimit,
+    extract::{DefaultBodyLimit, Path, rejection::PathRejection},
     middleware,
     response::Response,
     routing::{MethodRouter, get, post},
@@ -92,6 +92,12 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
 fn shown(uri: &Uri) -> &str {
     let path = uri.path();
     &path[..path.floor_char_boundary(100)]
+}
+
+/// What stands for the one name of a path.
+fn path(path: Result<Path<String>, PathRejection>) -> Result<String, AppError> {
+    let no_text = |_rejection| AppError::NotFound("the path is not UTF-8".to_owned());
+    path.map(|Path(name)| name).map_err(no_text)
 }
 
 /// A value as a JSON answer.

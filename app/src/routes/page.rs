@@ -2,7 +2,7 @@
 
 use crate::{app::App, error::AppError};
 use axum::{
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
     response::Response,
 };
 use http::HeaderMap;
@@ -17,8 +17,9 @@ pub(super) async fn index(
 
 pub(super) async fn asset(
     State(app): State<Arc<App>>,
-    Path(path): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     headers: HeaderMap,
 ) -> Result<Response, AppError> {
+    let path = super::path(path)?;
     app.page.file(&format!("assets/{path}"), &headers).await
 }
