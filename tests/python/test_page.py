@@ -303,6 +303,40 @@ def test_themes(open_page):  # noqa: F811
     assert button.get_attribute("aria-label") == "Theme: dark" and page.raw.evaluate(ground) == dark
 
 
+def test_covers_can_be_read(open_page):  # noqa: F811
+    """Of every film: axe-core cannot look behind their drawings. Words keep 7:1, their field, and the same cover each time."""
+    page = open_page("/")
+    wrong = page.raw.evaluate(
+        """async () => {
+            const {cover} = await import('/assets/cover.js');
+            const light = (hex) => { const [r, g, b] = [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16) / 255)
+                .map((part) => part <= 0.03928 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+            const wrong = [];
+            let films = [];
+            for (let offset = 0, total = 1; offset < total; offset += 100) {
+                const answer = await (await fetch(`/films?offset=${offset}&limit=100`)).json();
+                total = answer.total;
+                films = films.concat(answer.films);
+            }
+            const shelf = document.querySelector('#columns');
+            for (const film of films) {
+                const drawn = cover(film);
+                const [dark, pale] = [drawn.querySelector('rect').getAttribute('fill'), drawn.style.getPropertyValue('--ink')].map(light).sort((one, other) => one - other);
+                if ((pale + 0.05) / (dark + 0.05) < 7) wrong.push(`${film.id}: faint`);
+                if (drawn.outerHTML !== cover(film).outerHTML) wrong.push(`${film.id}: another each time`);
+                if (/NaN|undefined/.test(drawn.outerHTML)) wrong.push(`${film.id}: not a number`);
+                drawn.style.width = '200px';
+                shelf.append(drawn);
+                const [title, line] = ['.cover-title', '.cover-line'].map((part) => drawn.querySelector(part).getBoundingClientRect());
+                if (title.bottom > line.top + 12 || line.bottom > drawn.getBoundingClientRect().bottom) wrong.push(`${film.id}: too long`);
+                drawn.remove();
+            }
+            return {wrong, films: films.length};
+        }"""
+    )
+    assert wrong == {"wrong": [], "films": 1100}
+
+
 def test_the_page_is_small_and_keeps_to_itself(open_page):  # noqa: F811
     files = [path for path in PAGE.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < MOST_BYTES
