@@ -49,12 +49,18 @@ class Served(nn.Module):
         # Calibration is a factor and a shift of each logit, so it goes into the map and its bias.
         activation = network.genres(maps[-1])
         genres = torch.sigmoid(activation.mean((2, 3)) + network.genre_bias)
-        look = unit(network.look(every))
-        year = network.year(last) * YEAR_SCALE + YEAR_MIDDLE
+        raw_look = network.look(every)
+        look = unit(raw_look)
+        scaled_year = network.year(last)
+        year = scaled_year * YEAR_SCALE + YEAR_MIDDLE
         if not self.full:
             return look, genres, year, activation
-        plot = unit(network.plot(last))
-        hidden = F.relu(every @ self.poster_first + self.poster_first_bias)
+        # As heads.py has it: what the picture says by itself, and what its genres and its year say.
+        # Sums rather than one product with a concatenation: tract 0.23 fails to split that.
+        told = genres @ self.plot_of_genres[:-2] + scaled_year * self.plot_of_genres[-2] + self.plot_of_genres[-1]
+        plot = unit(self.plot_share * unit(network.plot(last)) + told)
+        far = raw_look.square().sum(1, keepdim=True).sqrt()
+        hidden = F.relu(every @ self.poster_first[:-1] + far * self.poster_first[-1] + self.poster_first_bias)
         is_poster = torch.sigmoid(hidden @ self.poster_second + self.poster_second_bias)
         return look, genres, year, plot, is_poster, activation
 

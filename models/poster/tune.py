@@ -19,15 +19,14 @@ from plots import plot_vectors, teacher, without_era_and_source
 
 TRIALS = {
     "genres only": dict(soft=0, year=0, plot=0, mixup=0),
-    "+ plot": dict(soft=0, year=0, mixup=0),
-    "+ year": dict(soft=0, plot=0, mixup=0),
-    "+ soft": dict(year=0, plot=0, mixup=0),
-    "+ year, soft": dict(plot=0, mixup=0),
-    "+ year, soft, mixup": dict(plot=0),
-    "+ year, soft, mixup, plot": dict(),
-    "the last, soft 0.6": dict(soft=0.6),
-    "the last, rate 4e-3": dict(rate=4e-3),
-    "the last, strength 1.5": dict(strength=1.5),
+    "genres, year, soft, mixup, plot": dict(),
+    "without plot": dict(plot=0),
+    "without soft": dict(soft=0),
+    "without year": dict(year=0),
+    "without mixup": dict(mixup=0),
+    "soft 0.6": dict(soft=0.6),
+    "rate 4e-3": dict(rate=4e-3),
+    "strength 0.6": dict(strength=0.6),
 }
 
 
