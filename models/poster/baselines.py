@@ -1,7 +1,7 @@
 """What a poster says without a network: its colours, and its decade, which is not even on it. Used by evaluate.py."""
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 
 from learn import average_precision
 
@@ -22,12 +22,6 @@ def histogram(pixels: np.ndarray) -> np.ndarray:
 def decade(years: np.ndarray) -> np.ndarray:
     """One column a decade, 1920 and before to 2020."""
     return np.eye(11, dtype=np.float32)[np.clip(years // 10, 192, 202).astype(int) - 192]
-
-
-def logistic(known: np.ndarray, genres: np.ndarray, asked: np.ndarray, strength: float) -> np.ndarray:
-    """Logits `[n, 22]` for `asked` by one regression a genre."""
-    fits = [LogisticRegression(C=strength, max_iter=400).fit(known, genres[:, column]) for column in range(genres.shape[1])]
-    return np.stack([fit.decision_function(asked) for fit in fits], axis=1)
 
 
 def ridge(known: np.ndarray, wanted: np.ndarray, asked: np.ndarray, penalty: float) -> np.ndarray:

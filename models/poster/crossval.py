@@ -22,10 +22,10 @@ from network import LARGE, YEAR_SCALE, PosterNetwork
 from plots import plot_vectors, teacher, without_era_and_source
 
 
-def looks(network: PosterNetwork, films: Films, rows: np.ndarray, held_out: np.ndarray) -> None:
+def looks(network: PosterNetwork, films: Films, pictures: np.ndarray, rows: np.ndarray, held_out: np.ndarray) -> None:
     """Of films not learned from: how often a changed copy finds its original, and how alike the five nearest are."""
-    known, means = (seen_by(network, films.pixels[part]) for part in (rows, held_out))
-    changed = seen_by(network, films.pixels[held_out], strength=1.0)
+    known, means = (seen_by(network, pictures[part]) for part in (rows, held_out))
+    changed = seen_by(network, pictures[held_out], strength=1.0)
     genres = films.genres[held_out]
     for whitening in (0.0, 0.5, 1.0):
         weights, biases = look(known, network.look.out_features, whitening)
@@ -66,7 +66,8 @@ def main() -> None:
     parser.add_argument("--repository", type=Path, required=True)
     parser.add_argument("--vectors", type=Path, required=True, help="where the plots' vectors are kept")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=16)
+    parser.add_argument("--small-share", type=float, default=1.0, help="1: smaller pictures throughout, at half the cost")
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
@@ -74,21 +75,23 @@ def main() -> None:
     films = read_films(options.data)
     everyone = films.training()
     vectors = plot_vectors(films, options.repository, options.vectors)
+    recipe = replace(Recipe(), epochs=options.epochs, small_share=options.small_share)
     kept: dict[str, np.ndarray] = {}
     found, away = [], []
     folds = list(KFold(options.folds, shuffle=True, random_state=1).split(everyone))
     for others, these in folds:
         rows, held_out = everyone[others], everyone[these]
         targets = Targets.of(films, teacher(films, vectors, rows), without_era_and_source(films, vectors, rows))
-        network = learn(LARGE, replace(Recipe(), epochs=options.epochs), targets, rows, np.empty(0, int))
-        outputs = predict(network, targets.pixels[torch.from_numpy(held_out)])
+        network = learn(LARGE, recipe, targets, rows, np.empty(0, int))
+        pictures = targets.pixels if recipe.small_share < 1 else targets.small
+        outputs = predict(network, pictures[torch.from_numpy(held_out)])
         for name in ("genres", "year", "plot"):
             values = kept.setdefault(name, np.zeros((len(everyone), *outputs[name].shape[1:]), np.float32))
             values[these] = outputs[name]
         found.append(np.nanmean(average_precision(films.genres[held_out], outputs["genres"])))
         away.append(np.abs(outputs["year"] - targets.years[held_out].numpy()).mean() * YEAR_SCALE)
         print(f"fold of {len(held_out)}: mAP {found[-1]:.3f}, year off by {away[-1]:.1f}", flush=True)
-        looks(network, films, rows, held_out)
+        looks(network, films, pictures.numpy(), rows, held_out)
         np.savez(options.out, ids=np.array(films.ids)[everyone], **kept)
     print(f"mAP {np.mean(found):.3f} +- {np.std(found, ddof=1):.3f}, year off by {np.mean(away):.1f} +- {np.std(away, ddof=1):.1f}")
     plots(films, everyone, vectors, kept, folds)

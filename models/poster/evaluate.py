@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-from baselines import bootstrap_deviation, decade, histogram, logistic, micro_f1, ridge
+from baselines import bootstrap_deviation, decade, histogram, micro_f1, ridge
 from data import Films, read_films
 from learn import average_precision
+from linear import logistic
 from negatives import KINDS, drawn, pieces
 from network import GENRES
 from plots import plot_vectors

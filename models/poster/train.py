@@ -4,7 +4,7 @@
     python train.py --data DIR --repository ../../model_repository --vectors FILE.npz --small --out SMALL.pt
 
 Neither the development tenth nor the judged films are learned from. `--held-out` is what crossval.py kept; without it the
-probabilities are those of the network as it is. `--negatives` has one folder of pictures a package; without it the model has
+probabilities are those of the network as it is, and `plot` is fitted on films that it knows. `--negatives` has one folder of pictures a package; without it the model has
 neither `is_poster` nor `plot`. Minutes to an hour on two cores.
 """
 
@@ -18,7 +18,7 @@ import torch
 from data import Films, read_films
 from export import embedding_space
 from heads import calibration, look, plot_of_genres, poster_features, poster_head, seen_by, sigmoid
-from learn import Recipe, Targets, learn
+from learn import Recipe, Targets, learn, predict
 from negatives import KINDS, drawn, pieces
 from network import LARGE, SMALL, PosterNetwork, Shape
 from plots import plot_vectors, teacher, without_era_and_source
@@ -45,10 +45,12 @@ def fitted(network: PosterNetwork, films: Films, vectors: np.ndarray, held_out: 
         kept = np.load(held_out)
         assert list(kept["ids"]) == [films.ids[row] for row in rows], f"{held_out} is of other films: run crossval.py again"
         factor, shift = calibration(kept["genres"], films.genres[rows])
+    elif negatives:
+        kept = predict(network, torch.from_numpy(films.pixels[rows]))
+    if negatives:
         probabilities = sigmoid(kept["genres"] * factor + shift)
-        if negatives:
-            extras["plot_of_genres"] = torch.from_numpy(plot_of_genres(probabilities, kept["year"], vectors[rows]))
-            extras["plot_share"] = torch.tensor(PLOT_SHARE)
+        extras["plot_of_genres"] = torch.from_numpy(plot_of_genres(probabilities, kept["year"], vectors[rows]))
+        extras["plot_share"] = torch.tensor(PLOT_SHARE)
     if negatives:
         others = [drawn(kind, NEGATIVES_OF_A_KIND, seed=1) for kind in KINDS]
         others += [pieces(folder, NEGATIVES_OF_A_PACKAGE, seed=1) for folder in sorted(negatives.iterdir())]
