@@ -17,7 +17,7 @@ use serde::Serialize;
 use std::{
     collections::HashMap,
     ops::Range,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 /// The answer.
@@ -42,7 +42,10 @@ pub(crate) struct Segment {
 
 /// Vectors of synopses, by technique, version of the encoder, and film: at most one for each film.
 #[derive(Debug, Default)]
-pub(crate) struct FilmVectors(Mutex<HashMap<(Technique, Position), (String, Arc<[f32]>)>>);
+pub(crate) struct FilmVectors(Mutex<Known>);
+
+/// Version of the encoder, and the vector.
+type Known = HashMap<(Technique, Position), (String, Arc<[f32]>)>;
 
 /// Explains why a film is near a plot.
 ///
@@ -95,17 +98,12 @@ async fn film_vector(
     if let Some((_, vector)) = known.filter(|(known, _)| *known == version) {
         return Ok(vector);
     }
-    let pick = |names: [&'static str; 2], has: &dyn Fn(&str) -> bool| {
-        if has(names[0]) { names[0] } else { names[1] }
-    };
-    let input = pick(["TEXT", "PLOT"], &|name| model.interface.takes(name));
-    let output = pick(["embedding", "sentence_embedding"], &|name| model.interface.gives(name));
     let synopsis = app.catalogue.films()[film].synopsis.as_str();
     let request = InferRequest::new(&model.name)
-        .input(InferInput::bytes(input, &model.interface.shape(&[1]), &[synopsis]))
-        .output(RequestedOutput::new(output));
+        .input(InferInput::bytes("TEXT", &model.interface.shape(&[1]), &[synopsis]))
+        .output(RequestedOutput::new("embedding"));
     let answer = app.inference.infer(&request).await.map_err(|failure| failure.about("film"))?;
-    let vector = answer.output(output).and_then(|vector| vector.as_f32());
+    let vector = answer.output("embedding").and_then(|vector| vector.as_f32());
     let vector: Arc<[f32]> =
         vector.map_err(|error| AppError::internal(format!("the film's vector: {error}")))?.into();
     app.film_vectors.lock().insert(key, (version, Arc::clone(&vector)));
@@ -113,9 +111,7 @@ async fn film_vector(
 }
 
 impl FilmVectors {
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<(Technique, Position), (String, Arc<[f32]>)>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

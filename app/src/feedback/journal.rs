@@ -4,7 +4,7 @@
 
 use super::Row;
 use std::{
-    fs::{File, OpenOptions},
+    fs::{File, OpenOptions, TryLockError},
     io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
@@ -71,9 +71,16 @@ impl Journal {
     /// Opens the file at `path`, made if it is not there.
     ///
     /// # Errors
-    /// If it cannot be opened.
+    /// If it cannot be opened, or another process has it.
     pub(super) fn open(path: &Path, most_bytes: u64) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        // Two that cut the same file would lose each other's lines.
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => {
+                io::Error::other("another application uses this directory")
+            }
+            TryLockError::Error(error) => error,
+        })?;
         let (mut bytes, mut events) = (0, 0);
         let mut line = Vec::new();
         let mut reader = BufReader::new(&mut file);
@@ -243,6 +250,17 @@ mod tests {
             "not a row\n"
         );
         assert_eq!(journal.waiting(), Waiting::default());
+    }
+
+    #[test]
+    fn a_journal_has_one_owner() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("j");
+        let journal = Journal::open(&path, 500).unwrap();
+        let error = Journal::open(&path, 500).unwrap_err();
+        assert!(error.to_string().contains("another application"), "{error}");
+        drop(journal);
+        Journal::open(&path, 500).unwrap();
     }
 
     #[test]
