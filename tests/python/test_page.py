@@ -83,13 +83,7 @@ def test_a_poster(open_page, size, scheme):  # noqa: F811
     page = open_page("/", size, scheme, faults=True)
     page.tab("A poster").click()
     page.look("8-no-poster")
-    with page.raw.expect_response("**/predict") as arriving:
-        page.raw.locator("#file").set_input_files(drawn_poster())
-    if arriving.value.status == 422:
-        page.raw.locator(".notice[data-status='422']").wait_for()
-        page.look("9-is-it-a-poster")
-        page.asked(lambda: page.button("Send anyway").click())
-    page.shows(10)
+    page.show_poster(drawn_poster())
     page.raw.locator(".reading").first.click()
     page.raw.locator(".poster-picture canvas").wait_for()
     assert re.search(r"is seen most in the .*, then in the .*, and least in the", page.raw.locator(".readings .hint").inner_text())
