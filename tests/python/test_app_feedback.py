@@ -166,6 +166,9 @@ def test_nothing_is_lost_and_nothing_counts_twice_under_load(app, database):  # 
             ended.set()
             weather.result()
     assert len(accepted) == 16 * 25
+    figures = dict(line.rsplit(" ", 1) for line in app.client.get("/metrics").text.splitlines() if "_stored_total{" in line)
+    for how in ("direct", "journaled"):
+        assert int(figures[f'hippocamp_app_feedback_stored_total{{how="{how}"}}']) > 0, "the database came and went"
     assert eventually(lambda: keys(database), expected(answer, accepted), DELIVERY_S) == expected(answer, accepted)
 
 
