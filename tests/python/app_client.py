@@ -89,7 +89,7 @@ def repository(tmp_path_factory):
     directory = tmp_path_factory.mktemp("films")
     names = BOW + ([] if "HIPPOCAMP_WITHOUT_MINILM" in os.environ else POSTERS)
     for name in names:
-        if (MODELS / name).exists():
+        if (MODELS / name).exists():  # plot_genres may still be made
             shutil.copytree(MODELS / name, directory / name)
     return directory
 

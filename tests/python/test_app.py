@@ -12,7 +12,6 @@ import zlib
 import pytest
 import requests
 from app_client import (  # noqa: F401 - fixtures among them
-    MODELS,
     PLOT,
     Client,
     api,
@@ -176,12 +175,6 @@ def png(width, height) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
 
 
-posters = [
-    without_posters,
-    pytest.mark.skipif(not (MODELS / "recommend_by_poster").exists(), reason="this repository has no poster models"),
-]
-
-
 @pytest.mark.parametrize(
     "file, status, words",
     [
@@ -199,8 +192,8 @@ def test_files_that_are_no_pictures(api, file, status, words):  # noqa: F811
         refusal(api.poster(path, file), status, *words, field="poster")
 
 
+@without_posters
 class TestPosters:
-    pytestmark = posters
 
     @pytest.mark.parametrize("format", ["JPEG", "PNG", "WEBP"])
     def test_films_like_a_poster(self, api, format):  # noqa: F811
@@ -215,11 +208,8 @@ class TestPosters:
 
     def test_what_is_no_poster_is_refused_unless_one_insists(self, api):  # noqa: F811
         answer = api.poster("/predict", picture())
-        if answer.status_code == 422:
-            told = refusal(answer, 422, "does not look like a film poster", '"anyway": true', field="poster")
-            assert 0 <= told["is_poster"] < 0.5
-        else:
-            assert answer.json()["query"]["is_poster"] >= 0.5
+        told = refusal(answer, 422, "does not look like a film poster", '"anyway": true', field="poster")
+        assert 0 <= told["is_poster"] < 0.5
         assert api.poster("/predict", picture(), anyway=True).status_code == 200
 
     @pytest.mark.parametrize(
