@@ -239,7 +239,7 @@ class TestPosters:
         app = start_app("--max-explanations=1")
         file = picture()
         with concurrent.futures.ThreadPoolExecutor(4) as pool:
-            answers = list(pool.map(lambda _: Client(app.origin).poster("/explain", file, masks=200), range(4)))
+            answers = list(pool.map(lambda _: Client(app.origin).poster("/explain", file, masks=480), range(4)))
         statuses = sorted(answer.status_code for answer in answers)
         assert statuses[0] == 200 and statuses[-1] == 503
         refusal(next(answer for answer in answers if answer.status_code == 503), 503, "--max-explanations")

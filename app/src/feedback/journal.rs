@@ -76,9 +76,7 @@ impl Journal {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         // Two that cut the same file would lose each other's lines.
         file.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => {
-                io::Error::other("another application uses this directory")
-            }
+            TryLockError::WouldBlock => io::Error::other("another application uses this directory"),
             TryLockError::Error(error) => error,
         })?;
         let (mut bytes, mut events) = (0, 0);

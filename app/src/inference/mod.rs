@@ -33,7 +33,7 @@ const RETRY_PAUSE: Duration = Duration::from_millis(100);
 /// Time between two looks at the server.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The same while something is missing.
+/// The same while there is none.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Time that a look may take.
@@ -100,7 +100,8 @@ impl Inference {
     /// Looks at the server for ever: at intervals, and at once when an answer gives a reason to.
     pub(crate) async fn watch(&self) {
         loop {
-            let pause = if self.served().is_whole() { LOOK_EVERY } else { LOOK_AGAIN };
+            let gone = self.served().reason().is_some();
+            let pause = if gone { LOOK_AGAIN } else { LOOK_EVERY };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = self.doubt.notified() => tokio::time::sleep(RETRY_PAUSE).await,
