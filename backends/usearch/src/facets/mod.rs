@@ -83,7 +83,7 @@ impl Facets {
 
 impl Facet {
     fn new(stated: Stated, table: &RecordBatch) -> Result<Self, String> {
-        let Stated { name, kind, columns, weight, labels, per } = stated;
+        let Stated { name, kind, columns, weight, labels, per, own } = stated;
         let wrong = |reason: String| format!("facet '{name}': {reason}");
         let values = match kind {
             Kind::Cosine => Values::Vectors,
@@ -93,12 +93,12 @@ impl Facet {
                     .map(|column| columns::texts(table, column))
                     .collect::<Result<Vec<_>, _>>()
                     .map_err(wrong)?;
-                Values::Sets(Sets::new(table.num_rows(), &texts, &labels))
+                Values::Sets(Sets::new(table.num_rows(), &texts, &labels, own))
             }
             Kind::Distance => {
                 let column = columns.first().map_or("", String::as_str);
                 let values = columns::floats(table, column).map_err(wrong)?;
-                Values::Numbers(Numbers::new(values, per))
+                Values::Numbers(Numbers::new(values, per, own))
             }
         };
         Ok(Self { name, weight, values })

@@ -14,11 +14,18 @@ pub(super) struct Sets {
     items: Vec<Vec<u32>>,
     /// By place in the request's input: the element it stands for, if any item has it.
     labels: Vec<Option<u32>>,
+    /// How much the request's own input counts beside an item.
+    own: f32,
 }
 
 impl Sets {
     /// The union of several columns, each with the texts of every item.
-    pub(super) fn new(count: usize, columns: &[Vec<Vec<&str>>], labels: &[String]) -> Self {
+    pub(super) fn new(
+        count: usize,
+        columns: &[Vec<Vec<&str>>],
+        labels: &[String],
+        own: f32,
+    ) -> Self {
         let mut numbers: HashMap<&str, u32> = HashMap::new();
         let (mut elements, mut first, mut items) = (Vec::new(), vec![0], Vec::<Vec<u32>>::new());
         for item in 0..count {
@@ -41,7 +48,7 @@ impl Sets {
             first.push(elements.len());
         }
         let labels = labels.iter().map(|label| numbers.get(label.as_str()).copied()).collect();
-        Self { elements, first, items, labels }
+        Self { elements, first, items, labels, own }
     }
 
     pub(super) fn labels(&self) -> usize {
@@ -62,7 +69,8 @@ impl Sets {
         let part = 1.0 / float(count);
         if let Some((size, own)) = own {
             let elements = self.labels.iter().zip(own);
-            sum.add(elements.filter_map(|(&label, &share)| Some((label?, share))), size, part);
+            let elements = elements.filter_map(|(&label, &share)| Some((label?, share)));
+            sum.add(elements, size, part * self.own);
         }
         for item in liked {
             sum.add_item(item, part);

@@ -20,6 +20,9 @@ pub(super) struct Stated {
     /// The distance that counts as 1.
     #[serde(default = "one")]
     pub(super) per: f32,
+    /// What a request says of itself may be a guess: how much it counts beside an item that is liked.
+    #[serde(default = "one")]
+    pub(super) own: f32,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
@@ -58,6 +61,12 @@ pub(super) fn parse(text: &str) -> Result<Vec<Stated>, String> {
             return Err(format!(
                 "facet '{name}': weight is {}, expected 0 to {MAX_WEIGHT}",
                 facet.weight
+            ));
+        }
+        if !(0.0..=MAX_WEIGHT).contains(&facet.own) {
+            return Err(format!(
+                "facet '{name}': own is {}, expected 0 to {MAX_WEIGHT}",
+                facet.own
             ));
         }
         if !(facet.per > 0.0 && facet.per.is_finite()) {

@@ -72,6 +72,21 @@ fn numbers_are_compared_by_their_distance() {
 }
 
 #[test]
+fn a_guess_may_count_less_than_a_fact() {
+    let text = FACETS
+        .replace(r#""labels""#, r#""own": 0.4, "labels""#)
+        .replace(r#""per": 10"#, r#""per": 10, "own": 0.5"#);
+    let facets = Facets::read(&text, &table()).unwrap();
+    let scores = |name: &str, own: &[f32], liked: &[usize]| {
+        let likes = Likes { liked, disliked: &[] };
+        facets.0[facets.position(name).unwrap()].scores(Some(own), likes)
+    };
+    near(scores("genres", &[1.0, 0.0, 0.0], &[]), &[0.2, 0.4, 0.0, 0.4 / 3.0]);
+    near(scores("genres", &[1.0, 0.0, 0.0], &[0]), &[0.6, 0.45, 0.0, 0.2 / 3.0 + 1.0 / 3.0]);
+    near(scores("year", &[2000.0], &[0]), &[-0.25, -0.5, -2.0 / 3.0, -1.25]);
+}
+
+#[test]
 fn without_anything_to_go_by_there_is_no_score() {
     assert_eq!(scores("genres", None, &[2], &[0]), None);
     assert_eq!(scores("genres", Some(&[0.0; 3]), &[], &[]), None);
