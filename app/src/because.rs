@@ -212,7 +212,7 @@ mod tests {
             probabilities[labels::position(genre).expect("it is known")] = *p;
         }
         let position = catalogue.position(film).expect("it is there");
-        Evidence::new(&catalogue, subject, &probabilities, Some(1975.0)).of(position)
+        Evidence::new(catalogue, subject, &probabilities, Some(1975.0)).of(position)
     }
 
     #[test]

@@ -27,7 +27,7 @@ pytestmark = [
 
 BUILT = peer.ROOT / "target" / "release"
 LIBRARIES = {"tokenizer": "tokenizer", "onnxruntime": "tract", "usearch": "usearch"}
-STEPS = ["text_tokenizer", "plot_encoder", "film_index"]
+STEPS = ["text_tokenizer", "plot_encoder", "plot_genres", "film_index"]
 BY_FILMS = ["recommend_by_films", "recommend_by_films_bow"]
 SUFFIX = {"recommend_by_plot": "", "recommend_by_plot_bow": "_bow"}
 MODELS = [step + suffix for suffix in SUFFIX.values() for step in [*STEPS, "recommend_by_plot", "recommend_by_films"]]

@@ -283,7 +283,8 @@ mod tests {
 
     #[test]
     fn offsets_that_do_not_fit_are_no_tokens() {
-        let pieces = segments("é", &[1..2, 0..9, 5..2], &[0.5, 0.25, 0.25]);
+        let backwards = Range { start: 5, end: 2 };
+        let pieces = segments("é", &[1..2, 0..9, backwards], &[0.5, 0.25, 0.25]);
         assert_eq!(pieces, [Segment { text: "é".to_owned(), weight: None }]);
     }
 }

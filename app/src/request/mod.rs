@@ -114,7 +114,7 @@ mod tests {
                     body.insert(name.to_owned(), inner.clone());
                 }
             }
-            match Wish::from_json(&Value::Object(body), &catalogue) {
+            match Wish::from_json(&Value::Object(body), catalogue) {
                 Ok(wish) => prop_assert!((1..=50).contains(&wish.options.k)),
                 Err(error) => {
                     let status = error.status().as_u16();

@@ -116,9 +116,8 @@ mod tests {
     #[test]
     fn what_is_warned_of() {
         let catalogue = catalogue();
-        let warnings = |text: &str| {
-            Plot::new(text).unwrap().warnings(Technique::MiniLm, &catalogue).join("; ")
-        };
+        let warnings =
+            |text: &str| Plot::new(text).unwrap().warnings(Technique::MiniLm, catalogue).join("; ");
         let plain = "an ageing mafia boss hands the family business to his reluctant youngest son";
         assert_eq!(warnings(plain), "");
         assert_eq!(warnings("a heist"), "");

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn films_are_known_and_few() {
         let catalogue = catalogue();
-        let films = |value: Value| Subject::films(&value, &catalogue).map_err(|e| e.to_string());
+        let films = |value: Value| Subject::films(&value, catalogue).map_err(|e| e.to_string());
         let Ok(Subject::Films { liked, disliked }) =
             films(json!({"liked": ["the-kid-1921", "the-kid-1921"], "disliked": ["haxan-1922"]}))
         else {

@@ -234,7 +234,9 @@ fn check_inputs(
             };
             return Err(format!("input '{name}' has dims {dims:?}, expected [{expected}]{why}"));
         }
-        if name != QUERY && input["optional"] != true && !(name == LIKED && !has(inputs, QUERY)) {
+        // One of the two that say what is looked for may be required.
+        let required = name == QUERY || (name == LIKED && !has(inputs, QUERY));
+        if !required && input["optional"] != true {
             return Err(format!("input '{name}' may be left out: write optional: true"));
         }
     }

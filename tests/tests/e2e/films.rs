@@ -201,11 +201,22 @@ async fn what_is_no_question_is_refused_and_the_rest_serves_on() {
 fn broken(change: impl FnOnce(&std::path::Path)) -> (tempfile::TempDir, Sandbox) {
     let copy = tempfile::tempdir().unwrap();
     let from = workspace_root().join("model_repository");
-    for name in [BOW, "text_tokenizer_bow", "plot_encoder_bow", "film_index_bow", "simple"] {
+    for name in [
+        BOW,
+        "text_tokenizer_bow",
+        "plot_encoder_bow",
+        "plot_genres_bow",
+        "film_index_bow",
+        "simple",
+    ] {
         let version = copy.path().join(name).join("1");
         fs::create_dir_all(&version).unwrap();
-        fs::copy(from.join(name).join("config.pbtxt"), copy.path().join(name).join("config.pbtxt"))
-            .unwrap();
+        for file in ["config.pbtxt", "labels.txt"] {
+            let file = from.join(name).join(file);
+            if file.exists() {
+                fs::copy(&file, copy.path().join(name).join(file.file_name().unwrap())).unwrap();
+            }
+        }
         for file in fs::read_dir(from.join(name).join("1")).unwrap() {
             let file = file.unwrap();
             symlink(file.path(), version.join(file.file_name())).unwrap();

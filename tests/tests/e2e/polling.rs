@@ -30,9 +30,9 @@ fn polled(repository: &Repository) -> Sandbox {
 /// The state and reason of a model's newest line in the index; empty if it has none.
 async fn line(client: &HttpClient, model: &str) -> String {
     let index = client.index(false).await.expect("it answers");
-    let lines = index.into_iter().filter(|entry| entry.name == model);
+    let mut lines = index.into_iter().filter(|entry| entry.name == model);
     lines
-        .last()
+        .next_back()
         .map(|entry| format!("{} {} {}", entry.version, entry.state, entry.reason))
         .unwrap_or_default()
 }
