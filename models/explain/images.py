@@ -65,7 +65,7 @@ def summary(name: str, values: np.ndarray, seconds: float) -> str:
 
 
 def main() -> None:
-    """A table for each network, and how many masks RISE needs."""
+    """A table for each network."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in ("films", "similar", "catalogue", "posters"):
         parser.add_argument(f"--{name}", type=Path, required=True)
@@ -84,14 +84,14 @@ def main() -> None:
         print(f"\n{path.name}, {path.stat().st_size:,} bytes; {len(names)} posters, ", end="")
         print(f"probability of the genre explained {probabilities.max(1).mean():.3f} in the mean\n| | deletion | insertion | time |")
         print("|---|---|---|---|")
-        masks = maps.rise_masks(1920, network.height, network.width, rng)
+        masks = maps.rise_masks(480, network.height, network.width, rng)
         chance = [maps.at_random(network.height, network.width, rng) for _ in names]
 
         def cam(picture: np.ndarray, genre: int) -> np.ndarray:
             return maps.enlarge(network.run(picture[None], "activation")[0, genre], network.height, network.width)
 
         methods = {
-            f"RISE, {count} masks": lambda p, g, i, n=count: maps.rise(network.of(g), p, masks[:n]) for count in (120, 480, 1920)
+            f"RISE, {count} masks": lambda p, g, i, n=count: maps.rise(network.of(g), p, masks[:n]) for count in (120, 480)
         }
         methods["occlusion grid"] = lambda p, g, i: maps.occlusion(network.of(g), p)
         methods["activation map"] = lambda p, g, i: cam(p, g)
@@ -104,9 +104,9 @@ def main() -> None:
             kept[name] = np.array([heat.ravel() for heat in heats])
             values = np.array([maps.areas(network.of(g), p, h) for p, g, h in zip(posters, targets, heats)])
             print(summary(name, values, seconds), flush=True)
-        best = kept.pop("RISE, 1920 masks")
+        best = kept.pop("RISE, 480 masks")
         alike = {name: np.mean([np.corrcoef(a, b)[0, 1] for a, b in zip(best, heats)]) for name, heats in kept.items()}
-        print("correlation with RISE of 1920 masks: " + ", ".join(f"{name} {r:.2f}" for name, r in alike.items()), flush=True)
+        print("correlation with RISE of 480 masks: " + ", ".join(f"{name} {r:.2f}" for name, r in alike.items()), flush=True)
 
 
 if __name__ == "__main__":
