@@ -6,7 +6,7 @@ use hippocamp_net::{Address, TlsFiles};
 use std::{collections::BTreeSet, sync::Arc};
 
 /// Examples in the log at most: it is a first request, not a list.
-const MOST: usize = 4;
+const MOST: usize = 6;
 
 /// How curl gets to the HTTP endpoint.
 #[derive(Debug, PartialEq, Eq)]
