@@ -33,7 +33,13 @@ async function call(path, { method = "GET", json, form, signal, keepalive = fals
     if (limit.aborted) throw new ApiError(0, `No answer came within ${patience / 1000} seconds.`);
     throw new ApiError(0, navigator.onLine ? "The service cannot be reached." : "This device is offline.");
   }
-  const text = await response.text();
+  let text;
+  try {
+    text = await response.text();
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new ApiError(0, "The answer was cut off.");
+  }
   let body = null;
   try {
     body = text ? JSON.parse(text) : {};

@@ -42,17 +42,22 @@ async function send() {
   if (sending) return;
   sending = true;
   clearTimeout(timer);
+  let most = MOST_SENT;
   try {
     for (let queue = read(QUEUE, []); queue.length; queue = read(QUEUE, [])) {
       const { event: _, ...context } = queue[0];
-      const same = queue.filter((entry) => entry.recommendation === context.recommendation).slice(0, MOST_SENT);
+      const same = queue.filter((entry) => entry.recommendation === context.recommendation).slice(0, most);
       const sent = new Set(same.map((entry) => entry.event.id));
       try {
         await api.feedback({ ...context, events: same.map((entry) => entry.event) });
       } catch (error) {
-        // Refused is refused; everything else may go well later.
-        const refused = error.status >= 400 && error.status < 500 && error.status !== 408 && error.status !== 429;
-        if (!refused) return again(error.retryAfter);
+        // Refused is refused; everything else, such as a login that has expired, may go well later.
+        if (![400, 413, 422].includes(error.status)) return again(error.retryAfter);
+        if (same.length > 1) {
+          // One of them is wrong: the others go one by one.
+          most = 1;
+          continue;
+        }
         console.warn(`feedback was refused: ${error.message}`);
       }
       write(QUEUE, read(QUEUE, []).filter((entry) => !sent.has(entry.event.id)));
@@ -82,7 +87,7 @@ const memory = {};
 
 function read(key, otherwise) {
   try {
-    return JSON.parse(localStorage.getItem(key)) ?? memory[key] ?? otherwise;
+    return memory[key] ?? JSON.parse(localStorage.getItem(key)) ?? otherwise;
   } catch {
     return memory[key] ?? otherwise;
   }

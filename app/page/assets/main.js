@@ -117,7 +117,12 @@ function tune(facets) {
   setUpFilters(facets);
   setUpMix(facets);
   byId("tune-body").classList.add("ready");
-  change({}, { run: "no" });
+  // Without the fetched encoder the one that comes with the service answers, unless somebody asks for the other.
+  const ready = (name) => facets.techniques?.find((technique) => technique.name === name)?.ready !== false;
+  const asked = new URLSearchParams(location.search).has("technique");
+  const technique = current().technique;
+  const other = TECHNIQUES.find(ready);
+  change(!asked && !ready(technique) && other ? { technique: other } : {}, { run: "no" });
 }
 
 const askSoon = debounce(() => ask(), SOON_MS);

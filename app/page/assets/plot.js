@@ -23,7 +23,11 @@ export function setUpPlot() {
     event.preventDefault();
     byId("ask").requestSubmit();
   });
+  // What is typed and not yet asked stays: the field follows the question only when that changes.
+  let asked = null;
   subscribe((state) => {
-    if (state.kind === "plot" && field.value !== state.plot && document.activeElement !== field) field.value = state.plot;
+    if (state.kind !== "plot" || state.plot === asked) return;
+    asked = state.plot;
+    if (document.activeElement !== field) field.value = asked;
   });
 }

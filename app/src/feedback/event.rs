@@ -125,7 +125,7 @@ impl Events {
             let message = format!("expected 1 to {MOST_EVENTS}, got {}", given.len());
             return Err(AppError::field("events", message));
         }
-        let at_ms = now_ms();
+        let now = now_ms();
         let (mut rows, mut events) = (Vec::new(), Vec::new());
         for value in given {
             let fields = Fields::of("events.", value)?;
@@ -151,7 +151,8 @@ impl Events {
                 kind: kind.to_owned(),
                 technique: technique.name().to_owned(),
                 models: models.clone(),
-                at_ms,
+                // In the order in which they were given.
+                at_ms: now.saturating_add(i64::try_from(rows.len()).unwrap_or(i64::MAX)),
             });
         }
         Ok(Self { rows, events, kind, technique, model: (asked, version) })

@@ -2,7 +2,7 @@
 
 use crate::{
     config::{DISLIKED, DIVERSITY, FILTER, K, LIKED, QUERY, WEIGHTS},
-    facets::Facets,
+    facets::{Facet, Facets},
 };
 use hippocamp_backend::{DataType, Error, Input, Request};
 
@@ -73,7 +73,17 @@ impl Inputs {
                     let Some((place, size)) = own else {
                         return Err(Error::invalid(format!("input '{name}' is unknown")));
                     };
-                    inputs.own[place] = numbers(&input, rows, size)?;
+                    let values = numbers(&input, rows, size)?;
+                    let shares = facets.into_iter().flat_map(Facets::iter).nth(place);
+                    if shares.is_some_and(Facet::is_set)
+                        && let Some(value) =
+                            values.iter().find(|value| !(0.0..=1.0).contains(*value))
+                    {
+                        return Err(Error::invalid(format!(
+                            "{name} has {value}: expected shares from 0 to 1"
+                        )));
+                    }
+                    inputs.own[place] = values;
                 }
             }
         }

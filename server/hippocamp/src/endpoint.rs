@@ -143,7 +143,10 @@ async fn converse(
 /// What the first line and the headers took on the wire.
 fn header_bytes<B>(request: &Request<B>) -> usize {
     // Between method, target and version; a colon with a space, and the ends of lines.
-    let target = request.uri().path_and_query().map_or(1, |target| target.as_str().len());
+    let uri = request.uri();
+    let path = uri.path_and_query().map_or(1, |target| target.as_str().len());
+    let scheme = uri.scheme_str().map_or(0, |scheme| scheme.len() + "://".len());
+    let target = scheme + uri.authority().map_or(0, |host| host.as_str().len()) + path;
     let first = request.method().as_str().len() + target + " HTTP/1.1\r\n".len() + 1;
     let headers = request.headers().iter();
     first + headers.map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>()

@@ -327,8 +327,14 @@ impl Repository {
             }
         }
         if together {
-            let members = next.iter().map(|(name, model)| (name.clone(), model.source.members()));
-            let members = members.filter(|(_, members)| !members.is_empty()).collect();
+            // Of what an ensemble is made now and of what it was: one that fails goes on as it was.
+            let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for (name, model) in next.iter().chain(current.iter()) {
+                let of = model.source.members();
+                if !of.is_empty() {
+                    members.entry(name.clone()).or_default().extend(of);
+                }
+            }
             for (name, ensemble) in poll::held_back(&before, &after, &members, &failed) {
                 after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
                 let error = Error::invalid(format!(

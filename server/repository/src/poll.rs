@@ -73,6 +73,7 @@ impl Polled {
             look.restless |= !rests;
             !rests
         });
+        look.gone.iter().for_each(|name| self.prints.forget(name));
         for (name, directory) in directories {
             let stat = stats(directory).inspect_err(|error| unreadable(name, error)).ok();
             let seen =

@@ -59,6 +59,12 @@ pub(crate) fn stats(directory: &Path) -> io::Result<u64> {
 }
 
 impl Prints {
+    /// The files of a model that is gone need not be known any more.
+    pub(crate) fn forget(&mut self, model: &str) {
+        let of_model = |path: &Path| path.components().any(|part| part.as_os_str() == model);
+        self.files.retain(|path, _| !of_model(path));
+    }
+
     /// Changes whenever what the model's files say does.
     ///
     /// # Errors

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn polled(repository: &Repository) -> Sandbox {
     Settings::new(repository.path())
         .option("--model-control-mode", "poll")
-        .option("--repository-settle-secs", "0.2")
+        .option("--repository-settle-secs", "1")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"))
 }

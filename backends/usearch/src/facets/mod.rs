@@ -113,6 +113,11 @@ impl Facet {
         matches!(self.values, Values::Vectors)
     }
 
+    /// Whether it is of sets.
+    pub(crate) fn is_set(&self) -> bool {
+        matches!(self.values, Values::Sets(_))
+    }
+
     /// The input by which a request says what it has of this facet, and its elements.
     pub(crate) fn input(&self) -> Option<(String, usize)> {
         let elements = match &self.values {

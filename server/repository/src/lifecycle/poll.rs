@@ -2,7 +2,11 @@
 //! ensemble and its members move together or not at all.
 
 use super::{Desired, Repository, source};
-use crate::{ModelSnapshot, RepositoryError, poll::Polled};
+use crate::{
+    ModelSnapshot, RepositoryError,
+    poll::{Polled, Rest},
+    prints::stats,
+};
 use hippocamp_types::{Error, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -46,10 +50,12 @@ impl Repository {
         let mut failed = BTreeMap::new();
         // What failed before is tried again whenever anything has changed: it may have waited for that.
         for (name, rest) in &look.rests {
-            if next.get(name).is_some_and(|known| known.source.fingerprint == rest.print) {
-                if look.changed.contains(name) {
-                    self.states.mended(name);
-                }
+            let known = next.get_mut(name).filter(|known| known.source.fingerprint == rest.print);
+            if let Some(known) = known {
+                // Written anew with what it said before, it may still be loaded with a member.
+                known.source.stat = Some(rest.stat);
+                // What it failed with is told again if it is tried again.
+                self.states.mended(name);
                 continue;
             }
             let read = source::read(name, &directories[name], self.options.config_name.as_deref());
@@ -77,12 +83,12 @@ impl Repository {
 fn look_again(
     polled: &mut Polled,
     directories: &BTreeMap<String, PathBuf>,
-    rests: &BTreeMap<String, crate::poll::Rest>,
+    rests: &BTreeMap<String, Rest>,
     failed: &BTreeMap<String, Error>,
 ) {
     for name in failed.keys() {
-        let now = crate::prints::stats(&directories[name]).ok();
-        if rests.get(name).is_some_and(|rest| now != Some(rest.stat)) {
+        let now = directories.get(name).and_then(|directory| stats(directory).ok());
+        if rests.get(name).map(|rest| rest.stat) != now {
             polled.again(name);
         }
     }

@@ -147,6 +147,50 @@ fn an_ensemble_and_its_members_move_together_or_not_at_all() {
 }
 
 #[test]
+fn what_was_touched_still_moves_with_its_member() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.loads();
+    fixture.remove("e/1/.keep");
+    fixture.write("e/1/.keep", "");
+    fixture.poll(1);
+    assert!(fixture.poll(3).is_empty());
+    assert!(fixture.loads().is_empty(), "its content is what it was");
+    fixture.write("m/2/model", "new");
+    fixture.poll(4);
+    assert!(fixture.poll(6).is_empty());
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 1)]));
+}
+
+#[test]
+fn an_ensemble_that_vanishes_while_its_member_changes() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("m/2/model", "new");
+    fixture.poll(1);
+    fixture.remove("e");
+    // Whether it is gone for good is not known yet: it goes on, and its member with it.
+    assert_eq!(fixture.poll(3), ["e", "m"]);
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
+    assert!(fixture.poll(5).is_empty());
+    assert_eq!(fixture.versions(), [("m".to_owned(), 2), ("n".to_owned(), 1)]);
+}
+
+#[test]
+fn an_ensemble_that_fails_holds_what_it_was_made_of() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    let of_n = fixture.root.path().join("e/config.pbtxt");
+    let text = fs::read_to_string(&of_n).unwrap().replace("model_name: \"m\"", "model_name: \"n\"");
+    fs::write(of_n, text).unwrap();
+    fixture.write("e/1/broken", "");
+    fixture.write("m/2/model", "new");
+    fixture.poll(1);
+    assert_eq!(fixture.poll(3), ["e", "m"], "e goes on as it was, made of m");
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
+}
+
+#[test]
 fn what_is_written_while_it_loads_is_not_served() {
     let fixture = Fixture::new();
     fixture.poll(0);
