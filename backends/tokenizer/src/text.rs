@@ -137,9 +137,12 @@ impl TextTokenizer {
             .into_iter()
             .enumerate()
             .map(|(index, text)| {
-                // Places are counted from the first byte of the text as it came.
-                let start = str::from_utf8(text).map_or(text, |text| text.trim_start().as_bytes());
-                leading.push(text.len() - start.len());
+                if offsets {
+                    // Places are counted from the first byte of the text as it came.
+                    let start =
+                        str::from_utf8(text).map_or(text, |text| text.trim_start().as_bytes());
+                    leading.push(text.len() - start.len());
+                }
                 self.encode_one(index, text, offsets)
             })
             .collect::<Result<Vec<_>, _>>()?;

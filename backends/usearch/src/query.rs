@@ -98,7 +98,7 @@ impl Searcher {
             return Err(QueryError::Nothing);
         }
         let added = sum(facets.iter().flatten());
-        let vectors = self.facets.iter().flat_map(Facets::iter).position(|facet| facet.is_vector());
+        let vectors = self.facets.as_ref().and_then(Facets::vectors);
         let ranking = Ranking {
             vector: vector.as_deref(),
             weight: vectors.map_or(1.0, |place| weights[place]),
@@ -239,12 +239,11 @@ impl Searcher {
         let items: Vec<usize> = hits.iter().map(|hit| hit.item).collect();
         let weights = weights.to_vec();
         let facets = self.facets.as_ref();
-        let vector = facets.into_iter().flat_map(Facets::iter).position(|facet| facet.is_vector());
-        let weight = vector.map_or(1.0, |place| weights[place]);
+        let vectors_weight = facets.and_then(Facets::vectors).map_or(1.0, |place| weights[place]);
         Ok(move |a: usize, b: usize| {
             let cosine = dot(&vectors[a], &vectors[b]);
             let facets = facets.map_or(0.0, |facets| facets.pair(&weights, items[a], items[b]));
-            weight * cosine + facets
+            vectors_weight * cosine + facets
         })
     }
 }

@@ -70,6 +70,11 @@ impl Facets {
         self.0.iter().position(|facet| facet.name == name)
     }
 
+    /// The facet that is the cosine of the vectors.
+    pub(crate) fn vectors(&self) -> Option<usize> {
+        self.0.iter().position(|facet| matches!(facet.values, Values::Vectors))
+    }
+
     /// How alike two items are, their vectors left aside.
     pub(crate) fn pair(&self, weights: &[f32], a: usize, b: usize) -> f32 {
         let alike = |facet: &Facet| match &facet.values {
@@ -106,11 +111,6 @@ impl Facet {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
-    }
-
-    /// Whether it is the cosine of the vectors.
-    pub(crate) fn is_vector(&self) -> bool {
-        matches!(self.values, Values::Vectors)
     }
 
     /// Whether it is of sets.
