@@ -1,6 +1,7 @@
 //! What a caller may do, once it is known who it is; and why it may not.
 
-use crate::{category::Category, pattern::fits};
+use crate::category::Category;
+use hippocamp_types::pattern::fits;
 use std::{sync::Arc, time::SystemTime};
 
 /// What a caller may do.

@@ -10,7 +10,6 @@ mod grant;
 mod guard;
 mod keys;
 mod new_key;
-mod pattern;
 mod restrictions;
 
 pub use category::{Category, UnknownCategory};

@@ -11,8 +11,22 @@ use std::{io, path::PathBuf};
 pub enum RepositoryError {
     #[error("cannot read '{}': {source}", path.display())]
     Unreadable { path: PathBuf, source: io::Error },
-    #[error("two repositories hold a model '{name}': '{}' and '{}'; rename or remove one", first.display(), second.display())]
-    Ambiguous { name: String, first: PathBuf, second: PathBuf },
+    #[error("{source}")]
+    Files { source: io::Error },
+    #[error("model repository '{url}': {source}")]
+    Store { url: String, source: Box<Error> },
+    #[error(
+        "two repositories hold a model '{name}': '{first}' and '{second}'; rename or remove one, or serve both with --model-namespacing"
+    )]
+    Ambiguous { name: String, first: String, second: String },
+    #[error("no model of the repository fits '{pattern}' (--load-model)")]
+    NoMatch { pattern: String },
+    #[error(
+        "no earlier generation of model '{name}' is kept: a rollback goes back to what served before the last change since the server was started"
+    )]
+    NoEarlier { name: String },
+    #[error("model '{name}' cannot go back: {source}")]
+    Earlier { name: String, source: io::Error },
     #[error("failed to load '{name}', failed to poll from model repository")]
     Unknown { name: String },
     #[error(transparent)]
@@ -43,8 +57,13 @@ impl From<RepositoryError> for Error {
             // As Triton answers a load of a model that is not in the repository.
             RepositoryError::Unknown { .. }
             | RepositoryError::Unreadable { .. }
+            | RepositoryError::Earlier { .. }
             | RepositoryError::OverrideWrite { .. } => ErrorCode::Internal,
-            RepositoryError::Ambiguous { .. }
+            RepositoryError::Store { source, .. } => source.code(),
+            RepositoryError::Files { .. }
+            | RepositoryError::NoMatch { .. }
+            | RepositoryError::NoEarlier { .. }
+            | RepositoryError::Ambiguous { .. }
             | RepositoryError::Config(_)
             | RepositoryError::Blocked(_)
             | RepositoryError::NoVersion { .. }

@@ -6,20 +6,25 @@
 #![forbid(unsafe_code)]
 
 mod error;
+mod files;
 mod index;
+mod keep;
 mod lifecycle;
+mod loader;
 mod overrides;
 mod plan;
 mod poll;
-mod prints;
+mod root;
 mod snapshot;
 mod source;
 mod states;
 
 pub use error::RepositoryError;
 pub use index::{IndexEntry, ModelState};
-pub use lifecycle::{LoadOrder, ModelLoader, PollOutcome, Repository, RepositoryOptions};
+pub use lifecycle::{PollOutcome, Repository, RepositoryOptions};
+pub use loader::{LoadOrder, ModelLoader};
 pub use overrides::LoadOverrides;
 pub use plan::{Blocked, Plan, Wanted, plan};
+pub use root::Root;
 pub use snapshot::{ModelSnapshot, ModelVersion, ServingModel};
 pub use states::Retirement;

@@ -1,70 +1,52 @@
-//! The way of a load: desired state, plan, steps, one swap. Called by `core` for start-up and for
-//! model control.
+//! The models of one server: which are wanted, which serve, and the calls that change it. Called by
+//! `core` for start-up and for model control. How a change is carried out is in [`carry_out`] and
+//! [`load`], what a poll makes of the files in [`poll`], the way back in [`rollback`].
+
+mod carry_out;
+mod load;
+mod poll;
+mod rollback;
+mod startup;
+
+pub use poll::PollOutcome;
 
 use crate::{
-    IndexEntry, LoadOverrides, ModelSnapshot, ModelState, ModelVersion, RepositoryError,
-    Retirement, Wanted, overrides, plan,
+    IndexEntry, LoadOverrides, ModelLoader, ModelSnapshot, ModelState, RepositoryError, Root,
+    Wanted, overrides,
     poll::Polled,
-    prints,
-    snapshot::ServingModel,
+    root::{self, Found},
     source::{self, ModelSource},
-    states::{self, States},
+    states::States,
 };
 use arc_swap::ArcSwap;
-use hippocamp_config::{ModelConfig, select_versions};
-use hippocamp_proto::inference as proto;
-use hippocamp_types::Error;
+use carry_out::Moves;
+use hippocamp_proto::inference::model_config::SchedulingChoice;
+use hippocamp_types::{Error, pattern};
+use rollback::Earlier;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::Duration,
 };
-
-/// Makes a version of a model serve: `core`, with the backends behind it.
-pub trait ModelLoader: Send + Sync {
-    /// Loads one version. Everything that it starts holds a clone of the order's retirement.
-    ///
-    /// # Errors
-    /// Why it cannot be loaded, for the index.
-    fn load(&self, order: LoadOrder<'_>) -> Result<ModelVersion, Error>;
-}
-
-/// One version to load.
-pub struct LoadOrder<'a> {
-    /// The model's name.
-    pub name: &'a str,
-    /// The version's number.
-    pub version: u64,
-    /// The model's directory.
-    pub directory: &'a Path,
-    /// Prepared, to be completed by the backend.
-    pub config: proto::ModelConfig,
-    /// For ensembles: the configuration of a member, in a version or in its latest.
-    pub member: &'a dyn Fn(&str, Option<u64>) -> Option<ModelConfig>,
-    /// To be held by everything that belongs to the version.
-    pub retirement: Retirement,
-}
-
-impl std::fmt::Debug for LoadOrder<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "LoadOrder({} version {})", self.name, self.version)
-    }
-}
 
 /// How a repository is read.
 #[derive(Clone, Debug)]
 pub struct RepositoryOptions {
     /// `--model-repository`, once or more.
-    pub roots: Vec<PathBuf>,
+    pub roots: Vec<Root>,
+    /// `--model-namespacing`: roots are namespaces, and may hold models of one name.
+    pub namespaces: bool,
     /// `--model-config-name`.
     pub config_name: Option<String>,
     /// `--model-load-thread-count`.
     pub load_threads: usize,
+    /// `--model-load-retry-count`: how often a load that failed is tried again.
+    pub load_retries: u32,
+    /// Files that all models together hold open for the way back.
+    pub kept_files: usize,
 }
 
 /// The models of one server: which are wanted, which serve, and the way from one to the other.
@@ -72,13 +54,28 @@ pub struct Repository {
     options: RepositoryOptions,
     loader: Arc<dyn ModelLoader>,
     /// Held for the whole of a load or unload: they happen one after the other.
-    wanted: Mutex<BTreeMap<String, Desired>>,
+    wanted: Mutex<WantedModels>,
     /// Held for the whole of a poll.
     polled: Mutex<Polled>,
     /// Everything was taken out of service: a poll that is under way loads nothing any more.
     closed: AtomicBool,
     published: ArcSwap<ModelSnapshot>,
     states: States,
+    /// Names that stores were last seen to hold: the index asks none.
+    stored: Mutex<BTreeSet<String>>,
+}
+
+/// What is wanted, and what was.
+#[derive(Default)]
+struct WantedModels {
+    models: BTreeMap<String, Desired>,
+    /// What served before the models that do, by model.
+    earlier: BTreeMap<String, Earlier>,
+    /// Models that went back, with the fingerprint of the files that they went back from: these are not
+    /// loaded by a poll until they change.
+    gone_back: BTreeMap<String, u64>,
+    /// Snapshots that were published so far.
+    published: u64,
 }
 
 /// A model that is wanted, with what it is to be loaded from.
@@ -106,6 +103,7 @@ impl Repository {
             closed: AtomicBool::new(false),
             published: ArcSwap::default(),
             states: States::default(),
+            stored: Mutex::default(),
         }
     }
 
@@ -114,31 +112,49 @@ impl Repository {
         self.published.load()
     }
 
-    /// Loads every model of the repository.
+    /// Loads every model of the repository, at start-up.
     ///
     /// # Errors
     /// If the repository cannot be listed. Models that fail are in the result, by name.
     pub fn load_all(&self) -> Result<BTreeMap<String, Error>, RepositoryError> {
-        let names: Vec<String> = source::scan(&self.options.roots)?.into_keys().collect();
-        self.load_named(&names)
+        self.load_named(&["*".to_owned()])
     }
 
-    /// Loads these models and what they are made of, as they stand in the repository.
+    /// Loads the models that fit these patterns (`*` is any text) and what they are made of, at
+    /// start-up: where the latest version of a model does not load, the one before it serves.
     ///
     /// # Errors
-    /// If the repository cannot be listed. Models that fail are in the result, by name.
-    pub fn load_named(&self, names: &[String]) -> Result<BTreeMap<String, Error>, RepositoryError> {
-        let directories = source::scan(&self.options.roots)?;
-        let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
-        let mut next = wanted.clone();
+    /// If the repository cannot be listed. Models that do not serve are in the result, by name.
+    pub fn load_named(
+        &self,
+        patterns: &[String],
+    ) -> Result<BTreeMap<String, Error>, RepositoryError> {
+        let models = self.scan()?;
         let mut failed = BTreeMap::new();
-        for name in names {
-            if let Err(error) = self.want(&mut next, &directories, name, None) {
-                self.states.failed(name, None, &error.to_string());
-                failed.insert(name.clone(), Error::from(error));
+        let mut names = BTreeSet::new();
+        for pattern in patterns {
+            let mut fitting =
+                models.keys().filter(|name| pattern::fits(pattern, name)).peekable();
+            match (fitting.peek(), pattern.contains('*')) {
+                (None, true) if pattern != "*" => {
+                    let error = RepositoryError::NoMatch { pattern: pattern.clone() };
+                    failed.insert(pattern.clone(), Error::from(error));
+                }
+                (None, false) => drop(names.insert(pattern.clone())),
+                _ => names.extend(fitting.cloned()),
             }
         }
-        failed.extend(self.carry_out(&mut wanted, next, names, false));
+        self.wait_for_rest(&names, &models);
+        let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
+        let mut next = wanted.models.clone();
+        for name in &names {
+            if let Err(error) = self.want(&mut next, &models, name, None) {
+                failed.insert(name.clone(), self.refuse(name, error.into()));
+            }
+        }
+        let asked: Vec<String> = names.into_iter().collect();
+        let moves = Moves { asked: &asked, together: false, start_up: true };
+        failed.extend(self.carry_out(&mut wanted, next, &moves));
         Ok(failed)
     }
 
@@ -147,18 +163,20 @@ impl Repository {
     /// # Errors
     /// Why it does not serve, or does not serve as it now stands.
     pub fn load(&self, name: &str, with: &LoadOverrides) -> Result<(), Error> {
-        let directories = source::scan(&self.options.roots)?;
+        let models = self.scan()?;
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
-        let mut next = wanted.clone();
-        if let Err(error) = self.want(&mut next, &directories, name, Some(with)) {
-            if directories.contains_key(name) {
-                self.states.failed(name, None, &error.to_string());
-            }
-            return Err(error.into());
+        let mut next = wanted.models.clone();
+        if let Err(error) = self.want(&mut next, &models, name, Some(with)) {
+            let error = Error::from(error);
+            return Err(if models.contains_key(name) { self.refuse(name, error) } else { error });
         }
-        let mut failed = self.carry_out(&mut wanted, next, &[name.to_owned()], false);
+        let moves = Moves { asked: &[name.to_owned()], together: false, start_up: false };
+        let mut failed = self.carry_out(&mut wanted, next, &moves);
         match failed.remove(name) {
-            None => Ok(()),
+            None => {
+                wanted.gone_back.remove(name);
+                Ok(())
+            }
             Some(error) => Err(error.context(format_args!("load failed for model '{name}': "))),
         }
     }
@@ -168,7 +186,7 @@ impl Repository {
     /// reach it; requests in flight are still served. Unloading what is not loaded is no error.
     pub fn unload(&self, name: &str, dependents: bool) {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
-        let mut next = wanted.clone();
+        let mut next = wanted.models.clone();
         let Some(removed) = next.remove(name) else {
             return;
         };
@@ -183,7 +201,7 @@ impl Repository {
             }
         }
         // Ensembles that need the model stay wanted: they serve again when it does.
-        self.carry_out(&mut wanted, next, &[], false);
+        self.carry_out(&mut wanted, next, &Moves::default());
     }
 
     /// Every model of the repository with its state, ordered by name and version; with
@@ -197,24 +215,24 @@ impl Repository {
             entries.retain(|entry| entry.state == Some(ModelState::Ready));
             return Ok(entries);
         }
-        let known: BTreeSet<&str> = entries.iter().map(|entry| entry.name.as_str()).collect();
-        let unknown: Vec<IndexEntry> = source::scan(&self.options.roots)?
-            .into_keys()
-            .filter(|name| !known.contains(name.as_str()))
-            .map(|name| IndexEntry { name, version: None, state: None, reason: String::new() })
-            .collect();
-        entries.extend(unknown);
+        let known: BTreeSet<String> = entries.iter().map(|entry| entry.name.clone()).collect();
+        let mut names = root::names_in_directories(&self.options.roots)?;
+        names.extend(self.stored.lock().expect("nothing panics under this lock").iter().cloned());
+        let unknown = names.into_iter().filter(|name| !known.contains(name));
+        entries.extend(unknown.map(|name| IndexEntry {
+            name,
+            version: None,
+            state: None,
+            reason: String::new(),
+        }));
         entries.sort_by(|a, b| (&a.name, a.version).cmp(&(&b.name, b.version)));
         Ok(entries)
     }
 
-    /// Whether nothing is loading and nothing failed to load.
+    /// Whether every model serves that is wanted: nothing is loading for the first time, and nothing
+    /// that serves no version failed to load.
     pub fn all_ready(&self) -> bool {
-        self.states.entries().iter().all(|entry| match entry.state {
-            Some(ModelState::Ready | ModelState::Unloading) | None => true,
-            Some(ModelState::Loading) => false,
-            Some(ModelState::Unavailable) => entry.reason == states::UNLOADED,
-        })
+        self.states.all_ready()
     }
 
     /// Whether a load or unload is under way.
@@ -226,7 +244,7 @@ impl Repository {
     pub fn unload_all(&self) {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         self.closed.store(true, Ordering::Relaxed);
-        self.carry_out(&mut wanted, BTreeMap::new(), &[], false);
+        self.carry_out(&mut wanted, BTreeMap::new(), &Moves::default());
     }
 
     /// Waits until every version that was taken out of service has ended; false if some have not
@@ -235,27 +253,70 @@ impl Repository {
         self.states.wait_retired(timeout)
     }
 
+    /// What stands in the repository now.
+    fn scan(&self) -> Result<BTreeMap<String, Found>, RepositoryError> {
+        let models = root::scan(&self.options.roots, self.options.namespaces)?;
+        let stored = self.options.roots.iter().any(|root| matches!(root, Root::Store { .. }));
+        if stored {
+            let names = models.values().map(|found| found.name.clone()).collect();
+            *self.stored.lock().expect("nothing panics under this lock") = names;
+        }
+        Ok(models)
+    }
+
+    /// A model of the repository that cannot even be read.
+    fn refuse(&self, name: &str, error: Error) -> Error {
+        self.states.failed(name, None, error.message());
+        self.loader.ended(name, Some(&error));
+        tracing::error!(model = %name, %error, "model failed to load");
+        error
+    }
+
+    /// Reads a model as it stands in the repository.
+    fn read(
+        &self,
+        models: &BTreeMap<String, Found>,
+        found: &Found,
+    ) -> Result<ModelSource, RepositoryError> {
+        let place = found.place()?;
+        let mut source = source::read(&found.name, &place, self.options.config_name.as_deref())?;
+        source.namespace.clone_from(&found.namespace);
+        if let Some(namespace) = &found.namespace
+            && let Some(SchedulingChoice::EnsembleScheduling(ensemble)) =
+                &mut source.config.scheduling_choice
+        {
+            // A step means the model of its own namespace first.
+            for step in &mut ensemble.step {
+                let own = root::qualified(namespace, &step.model_name);
+                if models.contains_key(&own) {
+                    step.model_name = own;
+                }
+            }
+        }
+        Ok(source)
+    }
+
     /// Adds `name` and, if it is an ensemble, its members to what is wanted.
     fn want(
         &self,
         wanted: &mut BTreeMap<String, Desired>,
-        directories: &BTreeMap<String, PathBuf>,
+        models: &BTreeMap<String, Found>,
         name: &str,
         with: Option<&LoadOverrides>,
     ) -> Result<(), RepositoryError> {
-        let directory = directories.get(name).map(PathBuf::as_path);
         let source = match with {
             Some(with) if !with.is_empty() => {
-                overrides::source(name, directory, with).map(|mut source| {
+                overrides::source(name, models.get(name), with).map(|mut source| {
                     // What a call brings is always loaded, whatever served before.
                     source.fingerprint = next_override();
                     source
                 })?
             }
             _ => {
-                let directory =
-                    directory.ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
-                source::read(name, directory, self.options.config_name.as_deref())?
+                let found = models
+                    .get(name)
+                    .ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
+                self.read(models, found)?
             }
         };
         let members = source.members();
@@ -266,197 +327,16 @@ impl Repository {
                 continue;
             }
             // A member that is not in the repository is reported by the plan, with the ensemble's name.
-            let Some(directory) = directories.get(&member) else { continue };
-            match source::read(&member, directory, self.options.config_name.as_deref()) {
+            let Some(found) = models.get(&member) else { continue };
+            match self.read(models, found) {
                 Ok(source) => {
                     missing.extend(source.members());
                     wanted.insert(member, Desired { source, explicit: false });
                 }
-                Err(error) => self.states.failed(&member, None, &error.to_string()),
+                Err(error) => drop(self.refuse(&member, error.into())),
             }
         }
         Ok(())
-    }
-
-    /// Goes from `current` to `next`: plan, load wave by wave, publish once. What failed keeps what
-    /// served before and stays wanted as it was. With `together`, so do its members where it is an
-    /// ensemble. Returns the failures by name.
-    fn carry_out(
-        &self,
-        current: &mut BTreeMap<String, Desired>,
-        mut next: BTreeMap<String, Desired>,
-        asked: &[String],
-        together: bool,
-    ) -> BTreeMap<String, Error> {
-        let before = self.published.load_full();
-        let serving = before
-            .models
-            .iter()
-            .filter(|(_, model)| !model.versions.is_empty())
-            .map(|(name, model)| (name.to_string(), model.fingerprint))
-            .collect();
-        let wanted = next.iter().map(|(name, model)| (name.clone(), model.wanted())).collect();
-        let steps = plan(&serving, &wanted);
-
-        let mut after = ModelSnapshot::clone(&before);
-        for name in &steps.unload {
-            let model = after.models.get_mut(name.as_str()).expect("the plan unloads what serves");
-            model.versions.clear();
-            tracing::info!(model = %name, "model unloaded");
-        }
-        let mut failed = BTreeMap::new();
-        for (name, blocked) in steps.blocked {
-            // An ensemble whose member was unloaded goes with it, and waits for it without noise.
-            let waits = current.get(&name).is_some_and(|old| old.wanted() == next[&name].wanted());
-            if !waits || asked.contains(&name) {
-                self.states.failed(&name, None, &blocked.to_string());
-                failed.insert(name, RepositoryError::from(blocked).into());
-            }
-        }
-        for wave in &steps.load {
-            for (name, result) in self.load_wave(wave, &next, &after, &failed) {
-                match result {
-                    Ok(model) => {
-                        let name: Arc<str> = Arc::from(name);
-                        after.models.insert(name, model);
-                    }
-                    Err(error) => {
-                        failed.insert(name, error);
-                    }
-                }
-            }
-        }
-        if together {
-            // Of what an ensemble is made now and of what it was: one that fails goes on as it was.
-            let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for (name, model) in next.iter().chain(current.iter()) {
-                let of = model.source.members();
-                if !of.is_empty() {
-                    members.entry(name.clone()).or_default().extend(of);
-                }
-            }
-            for (name, ensemble) in poll::held_back(&before, &after, &members, &failed) {
-                after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
-                let error = Error::invalid(format!(
-                    "it would load, but ensemble '{ensemble}', which is made of it, would not: both stay as they were"
-                ));
-                self.states.failed(&name, None, error.message());
-                failed.insert(name, error);
-            }
-        }
-        for (name, old) in &before.models {
-            let new = after.models.get(name).map(|model| &model.versions);
-            let gone = old
-                .versions
-                .iter()
-                .filter(|(version, _)| new.is_none_or(|versions| !versions.contains_key(version)));
-            gone.for_each(|(_, version)| self.states.unloading(&version.retirement));
-        }
-        for version in after.models.values().flat_map(|model| model.versions.values()) {
-            self.states.ready(&version.retirement);
-        }
-        self.published.store(Arc::new(after));
-        for (name, error) in &failed {
-            tracing::error!(model = %name, error = %error, "model failed to load");
-            match current.remove(name) {
-                Some(old) => next.insert(name.clone(), old),
-                None => next.remove(name),
-            };
-        }
-        *current = next;
-        failed
-    }
-
-    /// Loads the models of one wave, several at a time.
-    fn load_wave(
-        &self,
-        wave: &[String],
-        next: &BTreeMap<String, Desired>,
-        after: &ModelSnapshot,
-        failed: &BTreeMap<String, Error>,
-    ) -> Vec<(String, Result<ServingModel, Error>)> {
-        let queue = Mutex::new(wave.iter());
-        let results = Mutex::new(Vec::with_capacity(wave.len()));
-        let work = || {
-            loop {
-                let name = queue.lock().expect("nothing panics under this lock").next();
-                let Some(name) = name else { break };
-                let result = self.load_model(name, &next[name].source, after, failed);
-                results
-                    .lock()
-                    .expect("nothing panics under this lock")
-                    .push((name.clone(), result));
-            }
-        };
-        let threads = self.options.load_threads.clamp(1, wave.len().max(1));
-        thread::scope(|scope| {
-            for _ in 1..threads {
-                scope.spawn(work);
-            }
-            work();
-        });
-        results.into_inner().expect("nothing panics under this lock")
-    }
-
-    /// Loads every version that the model's policy selects; all or nothing.
-    fn load_model(
-        &self,
-        name: &str,
-        source: &ModelSource,
-        after: &ModelSnapshot,
-        failed: &BTreeMap<String, Error>,
-    ) -> Result<ServingModel, Error> {
-        let fail = |version, error: Error| {
-            let error = source.with_remedy(error);
-            self.states.failed(name, version, error.message());
-            error
-        };
-        for member in source.members() {
-            let serves =
-                after.models.get(member.as_str()).is_some_and(|model| !model.versions.is_empty());
-            if !serves {
-                let because = failed
-                    .get(&member)
-                    .map(|error| format!(". Model '{member}' loading failed with error: {error}"))
-                    .unwrap_or_default();
-                let error = Error::invalid(format!(
-                    "ensemble '{name}' depends on '{member}' which has no loaded version{because}"
-                ));
-                return Err(fail(None, error));
-            }
-        }
-        let versions = select_versions(source.config.version_policy.as_ref(), &source.versions);
-        if versions.is_empty() {
-            let error = RepositoryError::NoVersion {
-                name: name.to_owned(),
-                directory: source.directory.clone(),
-            };
-            return Err(fail(None, error.into()));
-        }
-        let member = |member: &str, version| {
-            after.resolve(member, version).ok().map(|model| model.config.clone())
-        };
-        let mut model = ServingModel { versions: BTreeMap::new(), fingerprint: source.fingerprint };
-        for version in versions {
-            let retirement = self.states.loading(name, version);
-            let order = LoadOrder {
-                name,
-                version,
-                directory: &source.directory,
-                config: source.config.clone(),
-                member: &member,
-                retirement,
-            };
-            let mut loaded = self.loader.load(order).map_err(|error| fail(Some(version), error))?;
-            loaded.temporary.clone_from(&source.temporary);
-            model.versions.insert(version, Arc::new(loaded));
-        }
-        // Of a model that is polled nothing may have been written since it was at rest.
-        if source.stat.is_some() && prints::stats(&source.directory).ok() != source.stat {
-            let error = "its files were written while it was loaded: it is loaded again once they have come to rest";
-            return Err(fail(None, Error::invalid(error)));
-        }
-        Ok(model)
     }
 }
 
@@ -472,10 +352,6 @@ fn next_override() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
-
-mod poll;
-
-pub use poll::PollOutcome;
 
 #[cfg(test)]
 mod tests;

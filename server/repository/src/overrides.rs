@@ -1,7 +1,11 @@
 //! Models that come with the load call: `config` and `file:<version>/<name>` parameters become a
 //! model directory that lives as long as the model.
 
-use crate::{RepositoryError, source, source::ModelSource};
+use crate::{
+    RepositoryError,
+    root::Found,
+    source::{self, ModelSource},
+};
 use bytes::Bytes;
 use hippocamp_config::from_json;
 use std::{
@@ -29,13 +33,13 @@ impl LoadOverrides {
     }
 }
 
-/// The model `name` made of `overrides`, over `directory` where it stands in the repository.
+/// The model `name` made of `overrides`, over what the repository holds of it.
 ///
 /// # Errors
 /// If the configuration does not parse, a file's name leaves the model, or a file cannot be written.
 pub(crate) fn source(
     name: &str,
-    directory: Option<&Path>,
+    found: Option<&Found>,
     overrides: &LoadOverrides,
 ) -> Result<ModelSource, RepositoryError> {
     let Some(json) = &overrides.config else {
@@ -43,9 +47,8 @@ pub(crate) fn source(
     };
     let config = from_json(json)?;
     if overrides.files.is_empty() {
-        let directory =
-            directory.ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
-        return source::with_config(name, directory.to_owned(), config, None);
+        let found = found.ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
+        return source::with_config(name, found.place()?, config);
     }
     check(name)?;
     let root =
@@ -59,7 +62,7 @@ pub(crate) fn source(
             .and_then(|()| fs::write(&path, contents))
             .map_err(|source| write_error(file, source))?;
     }
-    source::with_config(name, model, config, Some(root))
+    source::temporary(name, root, config)
 }
 
 /// A name that a client made up becomes a directory's: it has to be one name, or files would be

@@ -2,11 +2,13 @@
 //! files change from look to look, so nothing half-copied is loaded. Pure but for the looking: the
 //! time is an argument.
 
-use crate::prints::{Prints, stats};
+use crate::{
+    files::{Prints, stats},
+    root::Place,
+};
 use hippocamp_types::Timestamp;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -26,6 +28,8 @@ struct Seen {
     since: Timestamp,
     /// What its files said when they were last at rest, and what the system knew of them then.
     rested: Option<Rest>,
+    /// What was told of files that cannot be read.
+    told: Option<String>,
 }
 
 /// A model whose files are at rest.
@@ -46,24 +50,28 @@ pub(crate) struct Look {
     pub(crate) changed: BTreeSet<String>,
     /// Models that are gone, and have been for a while.
     pub(crate) gone: BTreeSet<String>,
+    /// Models whose files cannot be read, with the reason; told once for each reason.
+    pub(crate) unreadable: BTreeMap<String, String>,
+    /// Nothing was looked at before.
+    pub(crate) first: bool,
     /// Some models have changed since the last look: it is worth to look again soon.
     pub(crate) restless: bool,
 }
 
 impl Polled {
-    /// Looks at `directories`. A model is at rest once nothing of it has changed for `settle`; at the
+    /// Looks at `places`, `None` where a model cannot be had now. A model is at rest once nothing of it has changed for `settle`; at the
     /// first look everything is.
     pub(crate) fn look(
         &mut self,
-        directories: &BTreeMap<String, PathBuf>,
+        places: &BTreeMap<String, Option<Place>>,
         now: Timestamp,
         settle: Duration,
     ) -> Look {
         let first = !std::mem::replace(&mut self.looked, true);
         let settle = if first { Duration::ZERO } else { settle };
-        let mut look = Look::default();
+        let mut look = Look { first, ..Look::default() };
         self.models.retain(|name, seen| {
-            if directories.contains_key(name) {
+            if places.contains_key(name) {
                 return true;
             }
             let rests = seen.rest_at(None, now, settle);
@@ -74,13 +82,22 @@ impl Polled {
             !rests
         });
         look.gone.iter().for_each(|name| self.prints.forget(name));
-        for (name, directory) in directories {
-            let stat = stats(directory).inspect_err(|error| unreadable(name, error)).ok();
-            let seen =
-                self.models.entry(name.clone()).or_insert(Seen { stat, since: now, rested: None });
+        for (name, place) in places {
+            let Some(place) = place else { continue };
+            let (stat, error) = match stats(place) {
+                Ok(stat) => (Some(stat), None),
+                Err(error) => (None, Some(error)),
+            };
+            let seen = self.models.entry(name.clone()).or_insert_with(|| Seen::new(stat, now));
             let rests = seen.rest_at(stat, now, settle);
-            // What cannot be read is not at rest, and no reason to look sooner.
-            let Some(stat) = stat else { continue };
+            if let (Some(error), true) = (error, rests) {
+                look.unreadable.extend(seen.unreadable(&error).map(|told| (name.clone(), told)));
+            }
+            // What cannot be read is not at rest, and no reason to look sooner once that is told.
+            let Some(stat) = stat else {
+                look.restless |= !rests;
+                continue;
+            };
             if !rests {
                 look.restless = true;
                 continue;
@@ -88,14 +105,16 @@ impl Polled {
             let before = seen.rested;
             let rest = match before {
                 Some(rest) if rest.stat == stat => rest,
-                _ => match self.prints.contents(directory) {
+                _ => match self.prints.contents(name, place) {
                     Ok(print) => Rest { stat, print },
                     Err(error) => {
-                        unreadable(name, &error);
+                        let told = seen.unreadable(&error).map(|told| (name.clone(), told));
+                        look.unreadable.extend(told);
                         continue;
                     }
                 },
             };
+            seen.told = None;
             if before.is_none_or(|before| before.print != rest.print) {
                 look.changed.insert(name.clone());
             }
@@ -114,6 +133,20 @@ impl Polled {
 }
 
 impl Seen {
+    fn new(stat: Option<u64>, since: Timestamp) -> Self {
+        Self { stat, since, rested: None, told: None }
+    }
+
+    /// What is to be told of files that cannot be read, unless it was.
+    fn unreadable(&mut self, error: &std::io::Error) -> Option<String> {
+        let text = format!("its files cannot be read: {error}");
+        if self.told.as_ref() == Some(&text) {
+            return None;
+        }
+        self.told = Some(text.clone());
+        Some(text)
+    }
+
     /// Whether nothing has changed for `settle`, or all is as it was when it was last at rest.
     fn rest_at(&mut self, stat: Option<u64>, now: Timestamp, settle: Duration) -> bool {
         if self.stat != stat {
@@ -124,13 +157,10 @@ impl Seen {
     }
 }
 
-fn unreadable(model: &str, error: &std::io::Error) {
-    tracing::warn!(%model, %error, "its files cannot be read; what serves goes on");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::Bounds;
     use std::fs;
 
     const SETTLE: Duration = Duration::from_secs(2);
@@ -154,9 +184,12 @@ mod tests {
         /// Changed, gone, restless at that second.
         fn look(&mut self, second: u64) -> (bool, bool, bool) {
             let directory = self.root.path().join("m");
-            let directories = directory.exists().then(|| ("m".to_owned(), directory));
+            let bounds = Bounds::inside(self.root.path()).unwrap();
+            let exists = directory.exists();
+            let place = Some(Place { directory, bounds });
+            let places = exists.then(|| ("m".to_owned(), place));
             let now = Timestamp::from_nanos(second * 1_000_000_000);
-            let look = self.polled.look(&directories.into_iter().collect(), now, SETTLE);
+            let look = self.polled.look(&places.into_iter().collect(), now, SETTLE);
             (look.changed.contains("m"), look.gone.contains("m"), look.restless)
         }
     }

@@ -1,34 +1,37 @@
-//! What stands in a repository directory: models, their versions, their configuration, and a
-//! fingerprint that changes when any of their files does. Called by [`crate::Repository`].
+//! What a model is loaded from: its versions, its configuration, and a fingerprint that changes when
+//! any of its files does. Called by [`crate::Repository`].
 
-use crate::RepositoryError;
+use crate::{
+    RepositoryError,
+    files::{self, Bounds, Stats},
+    keep::Kept,
+    root::Place,
+};
 use hippocamp_config::{prepare, read_pbtxt};
 use hippocamp_proto::inference as proto;
 use hippocamp_types::Error;
-use std::{
-    collections::BTreeMap,
-    fs,
-    hash::{DefaultHasher, Hash, Hasher},
-    io,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsStr, fs, io, path::Path, sync::Arc};
 use tempfile::TempDir;
 
 /// One model as it stands on disk.
 #[derive(Clone, Debug)]
 pub(crate) struct ModelSource {
-    /// The model's directory.
-    pub directory: PathBuf,
+    /// The model's files.
+    pub place: Place,
+    /// Its repository, where repositories are namespaces.
+    pub namespace: Option<String>,
     /// Numeric directories in it, ascending.
     pub versions: Vec<u64>,
     /// Prepared, not yet completed by the backend.
     pub config: proto::ModelConfig,
     /// Changes when any file of the model does.
     pub fingerprint: u64,
+    /// Its files, held open once it serves, for the way back.
+    pub kept: Option<Arc<Kept>>,
     /// What the system knows of its files, where they must stay as they are while it loads.
-    pub stat: Option<u64>,
-    /// Keeps the directory of a model that came with the load call.
-    pub temporary: Option<std::sync::Arc<TempDir>>,
+    pub stats: Option<Stats>,
+    /// Keeps the directory of a model that came with the load call, or was gone back to.
+    pub temporary: Option<Arc<TempDir>>,
 }
 
 impl ModelSource {
@@ -41,6 +44,21 @@ impl ModelSource {
             }
             _ => Vec::new(),
         }
+    }
+
+    /// Whether the files of `versions`, and those beside them, are not those any more that were at rest.
+    pub(crate) fn was_written(&self, versions: &[u64]) -> bool {
+        let Some(before) = &self.stats else { return false };
+        let Ok(now) = files::stats_by_entry(&self.place) else { return true };
+        let other_version = |entry: &OsStr| {
+            let number = entry.to_str().and_then(version_number);
+            number.is_some_and(|number| !versions.contains(&number))
+        };
+        let of = |stats: &Stats| -> Stats {
+            let used = stats.iter().filter(|(entry, _)| !other_version(entry));
+            used.map(|(entry, stat)| (entry.clone(), *stat)).collect()
+        };
+        of(before) != of(&now)
     }
 
     /// The error with what makes this model's files, where its configuration says it (parameter
@@ -56,91 +74,86 @@ impl ModelSource {
     }
 }
 
-/// Names and directories of every model below `roots`. A directory whose name starts with a dot is
-/// no model.
-///
-/// # Errors
-/// If a root cannot be listed, or two roots hold a model of the same name.
-pub(crate) fn scan(roots: &[PathBuf]) -> Result<BTreeMap<String, PathBuf>, RepositoryError> {
-    let mut models = BTreeMap::new();
-    for root in roots {
-        let unreadable = |source| RepositoryError::Unreadable { path: root.clone(), source };
-        for entry in fs::read_dir(root).map_err(unreadable)? {
-            let entry = entry.map_err(unreadable)?;
-            let path = entry.path();
-            let Ok(name) = entry.file_name().into_string() else {
-                tracing::warn!(path = %path.display(), "skipped: a model's name must be UTF-8");
-                continue;
-            };
-            if name.starts_with('.') || !path.is_dir() {
-                continue;
-            }
-            if let Some(first) = models.insert(name.clone(), path.clone()) {
-                return Err(RepositoryError::Ambiguous { name, first, second: path });
-            }
-        }
-    }
-    Ok(models)
-}
-
-/// Reads the model in `directory`; `config_name` (`--model-config-name`) picks
+/// Reads the model at `place`; `config_name` (`--model-config-name`) picks
 /// `configs/<config_name>.pbtxt` where the model has it.
 ///
 /// # Errors
 /// If its files cannot be read, or its configuration is wrong.
 pub(crate) fn read(
     name: &str,
-    directory: &Path,
+    place: &Place,
     config_name: Option<&str>,
 ) -> Result<ModelSource, RepositoryError> {
+    // Before anything is read through a link.
+    let fingerprint = fingerprint(place)?;
+    let directory = &place.directory;
     let custom = config_name
         .map(|config| directory.join("configs").join(format!("{config}.pbtxt")))
         .filter(|path| path.is_file());
     let path = custom.unwrap_or_else(|| directory.join("config.pbtxt"));
     let config = if path.exists() { read_pbtxt(&path)? } else { proto::ModelConfig::default() };
-    finish(name, directory.to_owned(), config, None)
+    finish(name, place.clone(), config, fingerprint, None)
 }
 
-/// The model in `directory` with `config` instead of its own.
+/// The model at `place` with `config` instead of its own.
 pub(crate) fn with_config(
     name: &str,
-    directory: PathBuf,
+    place: Place,
     config: proto::ModelConfig,
-    temporary: Option<TempDir>,
 ) -> Result<ModelSource, RepositoryError> {
-    finish(name, directory, config, temporary)
+    let fingerprint = fingerprint(&place)?;
+    finish(name, place, config, fingerprint, None)
+}
+
+/// The model in `directory` of `temporary`, with `config`.
+pub(crate) fn temporary(
+    name: &str,
+    temporary: TempDir,
+    config: proto::ModelConfig,
+) -> Result<ModelSource, RepositoryError> {
+    let directory = temporary.path().join(name);
+    finish(name, Place { directory, bounds: Bounds::Anywhere }, config, 0, Some(temporary))
+}
+
+fn fingerprint(place: &Place) -> Result<u64, RepositoryError> {
+    files::stats(place).map_err(|source| RepositoryError::Files { source })
 }
 
 fn finish(
     name: &str,
-    directory: PathBuf,
+    place: Place,
     config: proto::ModelConfig,
+    fingerprint: u64,
     temporary: Option<TempDir>,
 ) -> Result<ModelSource, RepositoryError> {
-    let config = prepare(config, name, &directory)?;
-    let unreadable = |source| RepositoryError::Unreadable { path: directory.clone(), source };
-    let versions = versions(&directory).map_err(unreadable)?;
-    let mut hasher = DefaultHasher::new();
-    fingerprint(&directory, &mut hasher).map_err(unreadable)?;
+    let config = prepare(config, name, &place.directory)?;
+    let versions = version_numbers(&place.directory).map_err(|source| RepositoryError::Unreadable {
+        path: place.directory.clone(),
+        source,
+    })?;
     Ok(ModelSource {
-        fingerprint: hasher.finish(),
+        namespace: None,
+        fingerprint,
         versions,
         config,
-        stat: None,
-        temporary: temporary.map(std::sync::Arc::new),
-        directory,
+        stats: None,
+        kept: None,
+        temporary: temporary.map(Arc::new),
+        place,
     })
 }
 
-/// Numbers of the version directories; as in Triton, a name with a leading zero is none.
-fn versions(directory: &Path) -> io::Result<Vec<u64>> {
+/// The version that a directory of this name holds; as in Triton, a name with a leading zero is none.
+fn version_number(name: &str) -> Option<u64> {
+    Some(name).filter(|name| !name.starts_with(['0', '+']))?.parse().ok()
+}
+
+/// Numbers of the version directories, ascending.
+pub(crate) fn version_numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut versions = Vec::new();
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let name = entry.file_name();
-        let number =
-            name.to_str().filter(|name| !name.starts_with('0')).and_then(|name| name.parse().ok());
-        if let Some(number) = number
+        if let Some(number) = entry.file_name().to_str().and_then(version_number)
             && entry.path().is_dir()
         {
             versions.push(number);
@@ -148,23 +161,4 @@ fn versions(directory: &Path) -> io::Result<Vec<u64>> {
     }
     versions.sort_unstable();
     Ok(versions)
-}
-
-/// Path, size and time of every file, in a fixed order.
-fn fingerprint(directory: &Path, hasher: &mut impl Hasher) -> io::Result<()> {
-    let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
-    entries.sort_by_key(fs::DirEntry::file_name);
-    for entry in entries {
-        let path = entry.path();
-        path.hash(hasher);
-        // Follows links: a repository may be made of them.
-        let metadata = fs::metadata(&path)?;
-        if metadata.is_dir() {
-            fingerprint(&path, hasher)?;
-        } else {
-            metadata.len().hash(hasher);
-            metadata.modified()?.hash(hasher);
-        }
-    }
-    Ok(())
 }

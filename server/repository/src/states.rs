@@ -165,6 +165,21 @@ impl States {
         lines.collect()
     }
 
+    /// Whether every model has a version that serves, or was unloaded on purpose. A version that failed
+    /// beside one that serves makes nothing unready.
+    pub(crate) fn all_ready(&self) -> bool {
+        let table = self.table();
+        let fine = |line: &State| match line.state {
+            ModelState::Ready | ModelState::Unloading => true,
+            ModelState::Loading => false,
+            ModelState::Unavailable => line.reason == UNLOADED,
+        };
+        table.models.values().all(|versions| {
+            versions.values().any(|line| line.state == ModelState::Ready)
+                || versions.values().all(fine)
+        })
+    }
+
     /// Waits until every version has ended; false if some have not within `timeout`.
     pub(crate) fn wait_retired(&self, timeout: Duration) -> bool {
         let table = self.table();

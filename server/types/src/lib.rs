@@ -8,6 +8,7 @@ mod clock;
 mod datatype;
 mod error;
 mod model_store;
+pub mod pattern;
 mod request;
 mod request_trace;
 mod responder;

@@ -1,16 +1,19 @@
 //! The way of a poll: what has changed and come to rest is loaded, what is gone is unloaded, and an
 //! ensemble and its members move together or not at all.
 
-use super::{Desired, Repository, source};
+use super::{
+    Desired, Moves, Repository,
+    startup::{REST, unfinished},
+};
 use crate::{
     ModelSnapshot, RepositoryError,
+    files::{Stats, stats, stats_by_entry, total},
     poll::{Polled, Rest},
-    prints::stats,
+    root::{Found, Place},
 };
 use hippocamp_types::{Error, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -31,64 +34,102 @@ impl Repository {
     /// # Errors
     /// If the repository cannot be listed; then nothing changes.
     pub fn poll(&self, now: Timestamp, settle: Duration) -> Result<PollOutcome, RepositoryError> {
-        let directories = source::scan(&self.options.roots)?;
+        let models = self.scan()?;
+        let mut places = BTreeMap::new();
+        let mut failed = BTreeMap::new();
+        for (name, found) in &models {
+            match found.place() {
+                Ok(place) => drop(places.insert(name.clone(), Some(place))),
+                Err(error) => {
+                    places.insert(name.clone(), None);
+                    failed.insert(name.clone(), self.refuse(name, error.into()));
+                }
+            }
+        }
         let mut polled = self.polled.lock().expect("a poll does not panic while it holds the lock");
-        let look = polled.look(&directories, now, settle);
-        let restless = look.restless;
+        let look = polled.look(&places, now, settle);
+        let mut outcome = PollOutcome { failed, restless: look.restless };
+        for (name, error) in &look.unreadable {
+            let error = Error::invalid(error.clone());
+            outcome.failed.insert(name.clone(), self.refuse(name, error));
+        }
         if look.changed.is_empty() && look.gone.is_empty() {
-            return Ok(PollOutcome { failed: BTreeMap::new(), restless });
+            return Ok(outcome);
         }
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         if self.closed.load(Ordering::Relaxed) {
             return Ok(PollOutcome::default());
         }
-        let mut next = wanted.clone();
+        let mut next = wanted.models.clone();
         for name in &look.gone {
             next.remove(name);
             self.states.forget(name);
         }
-        let mut failed = BTreeMap::new();
         // What failed before is tried again whenever anything has changed: it may have waited for that.
         for (name, rest) in &look.rests {
+            if wanted.gone_back.get(name) == Some(&rest.print) {
+                continue;
+            }
             let known = next.get_mut(name).filter(|known| known.source.fingerprint == rest.print);
             if let Some(known) = known {
                 // Written anew with what it said before, it may still be loaded with a member.
-                known.source.stat = Some(rest.stat);
+                known.source.stats = Some(stats_then(&places[name], *rest));
                 // What it failed with is told again if it is tried again.
                 self.states.mended(name);
                 continue;
             }
-            let read = source::read(name, &directories[name], self.options.config_name.as_deref());
-            match read {
+            let young = match &places[name] {
+                Some(place) if look.first => unfinished(place, REST),
+                _ => BTreeSet::new(),
+            };
+            match self.read(&models, &models[name]) {
                 Ok(mut source) => {
                     source.fingerprint = rest.print;
-                    source.stat = Some(rest.stat);
+                    source.stats = Some(stats_then(&places[name], *rest));
+                    if !young.is_empty() {
+                        tracing::info!(model = %name, versions = ?young, "being written; earlier versions serve until they are whole");
+                        source.versions.retain(|version| !young.contains(version));
+                        // What is whole later is something else.
+                        source.fingerprint ^= 1;
+                        source.stats = None;
+                        polled.again(name);
+                        outcome.restless = true;
+                    }
                     next.insert(name.clone(), Desired { source, explicit: true });
                 }
                 Err(error) => {
-                    self.states.failed(name, None, &error.to_string());
-                    tracing::error!(model = %name, %error, "model failed to load");
-                    failed.insert(name.clone(), error.into());
+                    outcome.failed.insert(name.clone(), self.refuse(name, error.into()));
                 }
             }
         }
         let changed: Vec<String> = look.changed.into_iter().collect();
-        failed.extend(self.carry_out(&mut wanted, next, &changed, true));
-        look_again(&mut polled, &directories, &look.rests, &failed);
-        Ok(PollOutcome { failed, restless })
+        let moves = Moves { asked: &changed, together: true, start_up: look.first };
+        let failed = self.carry_out(&mut wanted, next, &moves);
+        wanted.gone_back.retain(|name, print| {
+            look.rests.get(name).is_none_or(|rest| rest.print == *print)
+        });
+        look_again(&mut polled, &models, &look.rests, &failed);
+        outcome.failed.extend(failed);
+        Ok(outcome)
     }
+}
+
+/// What the system knows of the files of a model at rest; nothing that fits if they have been written since.
+fn stats_then(place: &Option<Place>, rest: Rest) -> Stats {
+    let now = place.as_ref().and_then(|place| stats_by_entry(place).ok());
+    now.filter(|stats| total(stats) == rest.stat).unwrap_or_default()
 }
 
 /// Models that were written while they were loaded are looked at again.
 fn look_again(
     polled: &mut Polled,
-    directories: &BTreeMap<String, PathBuf>,
+    models: &BTreeMap<String, Found>,
     rests: &BTreeMap<String, Rest>,
     failed: &BTreeMap<String, Error>,
 ) {
+    let now = |found: &Found| found.place().ok().and_then(|place: Place| stats(&place).ok());
     for name in failed.keys() {
-        let now = directories.get(name).and_then(|directory| stats(directory).ok());
-        if rests.get(name).map(|rest| rest.stat) != now {
+        if rests.get(name).map(|rest| rest.stat) != models.get(name).and_then(now) {
             polled.again(name);
         }
     }

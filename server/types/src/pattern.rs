@@ -1,7 +1,7 @@
-//! Names of models with `*` for any text.
+//! Names of models with `*` for any text, as users write them in flags and in files of keys.
 
 /// Whether `pattern` fits the whole of `name`.
-pub(crate) fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let Some((start, rest)) = pattern.split_once('*') else { return pattern == name };
     let Some(mut name) = name.strip_prefix(start) else { return false };
     let mut parts: Vec<&str> = rest.split('*').collect();

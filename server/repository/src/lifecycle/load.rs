@@ -1,0 +1,204 @@
+//! The load of models: several of a wave at a time, all versions of a model or none.
+
+use super::{Desired, Repository};
+use crate::{
+    LoadOrder, ModelSnapshot, ModelVersion, RepositoryError, keep::Kept,
+    snapshot::ServingModel, source::ModelSource,
+};
+use hippocamp_config::select_versions;
+use hippocamp_types::Error;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    thread,
+};
+
+/// A model that was loaded.
+pub(super) struct Loaded {
+    pub(super) model: ServingModel,
+    /// Its files, for the way back; `None` if they are kept elsewhere, or cannot be.
+    pub(super) kept: Option<Kept>,
+    /// Versions that it could be loaded from.
+    pub(super) available: Vec<u64>,
+}
+
+impl Repository {
+    /// Loads the models of one wave, several at a time.
+    pub(super) fn load_wave(
+        &self,
+        wave: &[String],
+        next: &BTreeMap<String, Desired>,
+        after: &ModelSnapshot,
+        failed: &BTreeMap<String, Error>,
+        start_up: bool,
+    ) -> Vec<(String, Result<Loaded, Error>)> {
+        let queue = Mutex::new(wave.iter());
+        let results = Mutex::new(Vec::with_capacity(wave.len()));
+        let work = || {
+            loop {
+                let name = queue.lock().expect("nothing panics under this lock").next();
+                let Some(name) = name else { break };
+                let loading = Loading { repository: self, name, source: &next[name].source };
+                let result = loading.load(after, failed, start_up);
+                results
+                    .lock()
+                    .expect("nothing panics under this lock")
+                    .push((name.clone(), result));
+            }
+        };
+        let threads = self.options.load_threads.clamp(1, wave.len().max(1));
+        thread::scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(work);
+            }
+            work();
+        });
+        results.into_inner().expect("nothing panics under this lock")
+    }
+}
+
+/// One model that is being loaded.
+struct Loading<'a> {
+    repository: &'a Repository,
+    /// What it is called here.
+    name: &'a str,
+    source: &'a ModelSource,
+}
+
+impl Loading<'_> {
+    fn load(
+        &self,
+        after: &ModelSnapshot,
+        failed: &BTreeMap<String, Error>,
+        start_up: bool,
+    ) -> Result<Loaded, Error> {
+        self.members(after, failed)?;
+        let mut available = self.source.versions.clone();
+        let mut first = None;
+        loop {
+            let selected = select_versions(self.source.config.version_policy.as_ref(), &available);
+            if selected.is_empty() {
+                return Err(match first {
+                    Some(error) => error,
+                    None => self.fail(
+                        None,
+                        RepositoryError::NoVersion {
+                            name: self.source.config.name.clone(),
+                            directory: self.source.place.directory.clone(),
+                        }
+                        .into(),
+                    ),
+                });
+            }
+            match self.versions(&selected, after) {
+                Ok(loaded) => return Ok(Loaded { available, ..loaded }),
+                Err((version, error)) => {
+                    if !start_up {
+                        return Err(error);
+                    }
+                    // As if the server had gone on: then the version before would serve.
+                    available.retain(|&number| number != version);
+                    let left =
+                        select_versions(self.source.config.version_policy.as_ref(), &available);
+                    if let (Some(next), None) = (left.last(), &first) {
+                        let (model, next) = (self.name, *next);
+                        tracing::error!(model, version, %error, next, "version failed to load; an earlier one is tried");
+                        self.repository.loader.ended(self.name, Some(&error));
+                    }
+                    first.get_or_insert(error);
+                }
+            }
+        }
+    }
+
+    /// Whether everything serves that an ensemble is made of.
+    fn members(
+        &self,
+        after: &ModelSnapshot,
+        failed: &BTreeMap<String, Error>,
+    ) -> Result<(), Error> {
+        for member in self.source.members() {
+            let serves =
+                after.models.get(member.as_str()).is_some_and(|model| !model.versions.is_empty());
+            if !serves {
+                let because = failed
+                    .get(&member)
+                    .map(|error| format!(". Model '{member}' loading failed with error: {error}"))
+                    .unwrap_or_default();
+                let error = Error::invalid(format!(
+                    "ensemble '{}' depends on '{member}' which has no loaded version{because}",
+                    self.name
+                ));
+                return Err(self.fail(None, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Loads these versions; the one that failed, and why.
+    fn versions(
+        &self,
+        versions: &[u64],
+        after: &ModelSnapshot,
+    ) -> Result<Loaded, (u64, Error)> {
+        let source = self.source;
+        let mut model =
+            ServingModel { versions: BTreeMap::new(), fingerprint: source.fingerprint };
+        for &version in versions {
+            let mut loaded =
+                self.version(version, after).map_err(|error| (version, error))?;
+            loaded.temporary.clone_from(&source.temporary);
+            model.versions.insert(version, Arc::new(loaded));
+        }
+        let latest = versions.last().copied().unwrap_or_default();
+        // Before it is asked whether they have changed, so that these are the files that were loaded.
+        let kept = source.temporary.is_none().then(|| {
+            Kept::open(&source.place, self.repository.options.kept_files)
+                .inspect_err(|error| {
+                    tracing::warn!(model = %self.name, %error, "there will be no way back to this generation");
+                })
+                .ok()
+        });
+        // Of a model that is polled nothing may have been written since it was at rest.
+        if source.was_written(versions) {
+            let error = "its files were written while it was loaded: it is loaded again once they have come to rest";
+            return Err((latest, self.fail(None, Error::invalid(error))));
+        }
+        Ok(Loaded { model, kept: kept.flatten(), available: Vec::new() })
+    }
+
+    /// Loads one version, and tries again as often as it may.
+    fn version(&self, version: u64, after: &ModelSnapshot) -> Result<ModelVersion, Error> {
+        let member = |member: &str, version| {
+            after.resolve(member, version).ok().map(|model| model.config.clone())
+        };
+        let (source, states) = (self.source, &self.repository.states);
+        let mut tries_left = self.repository.options.load_retries;
+        loop {
+            let order = LoadOrder {
+                name: &source.config.name,
+                namespace: source.namespace.as_deref(),
+                version,
+                directory: &source.place.directory,
+                config: source.config.clone(),
+                member: &member,
+                retirement: states.loading(self.name, version),
+            };
+            match self.repository.loader.load(order) {
+                Ok(loaded) => return Ok(loaded),
+                Err(error) if tries_left == 0 => return Err(self.fail(Some(version), error)),
+                Err(error) => {
+                    let model = self.name;
+                    tracing::warn!(model, version, %error, tries_left, "load failed; it is tried again");
+                    tries_left -= 1;
+                }
+            }
+        }
+    }
+
+    fn fail(&self, version: Option<u64>, error: Error) -> Error {
+        let error = self.source.with_remedy(error);
+        self.repository.states.failed(self.name, version, error.message());
+        error
+    }
+}

@@ -1,0 +1,106 @@
+//! The way back: what served before the last change is loaded again, from the files that are held
+//! open, together with whatever moved along.
+
+use super::{Desired, Moves, Repository, WantedModels};
+use crate::{ModelSnapshot, RepositoryError, source::ModelSource};
+use hippocamp_types::Error;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// What a model was loaded from before.
+pub(super) struct Earlier {
+    pub(super) source: ModelSource,
+    /// The snapshot that replaced it, counted from 1.
+    pub(super) published: u64,
+}
+
+impl Repository {
+    /// Loads what served before the last change of `name`, with all that changed in the same step and
+    /// belongs to it: an ensemble and its members go back together. Returns their names when they serve.
+    ///
+    /// # Errors
+    /// If nothing earlier is kept, or it does not load any more; what serves goes on.
+    pub fn roll_back(&self, name: &str) -> Result<Vec<String>, Error> {
+        let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
+        if !wanted.models.contains_key(name) {
+            return Err(RepositoryError::Unknown { name: name.to_owned() }.into());
+        }
+        let names = along(&wanted, name)
+            .ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
+        let mut next = wanted.models.clone();
+        let mut gone_back = BTreeMap::new();
+        for name in &names {
+            let source = restore(name, &wanted.earlier[name].source)?;
+            let desired = next.get_mut(name).expect("what is earlier is wanted");
+            gone_back.insert(name.clone(), desired.source.fingerprint);
+            *desired = Desired { source, explicit: desired.explicit };
+        }
+        let moves = Moves { asked: &names, together: true, start_up: false };
+        let mut failed = self.carry_out(&mut wanted, next, &moves);
+        if let Some(error) = failed.remove(name).or_else(|| failed.pop_first().map(|(_, e)| e)) {
+            return Err(error.context(format_args!("rollback failed for model '{name}': ")));
+        }
+        wanted.earlier.retain(|earlier, _| !names.contains(earlier));
+        wanted.gone_back.extend(gone_back);
+        tracing::warn!(models = names.join(", "), "went back to what served before");
+        Ok(names)
+    }
+}
+
+/// The models that changed together with `name` and are connected with it through ensembles.
+fn along(wanted: &WantedModels, name: &str) -> Option<Vec<String>> {
+    let published = wanted.earlier.get(name)?.published;
+    let moved = |name: &str| {
+        wanted.earlier.get(name).is_some_and(|earlier| earlier.published == published)
+    };
+    let members = |name: &str| -> Vec<String> {
+        let now = wanted.models.get(name).map(|model| model.source.members());
+        let before = wanted.earlier.get(name).map(|earlier| earlier.source.members());
+        now.into_iter().chain(before).flatten().collect()
+    };
+    let mut found = BTreeSet::new();
+    let mut open = vec![name.to_owned()];
+    while let Some(name) = open.pop() {
+        if !moved(&name) || !found.insert(name.clone()) {
+            continue;
+        }
+        open.extend(wanted.earlier.keys().filter(|of| members(of).contains(&name)).cloned());
+        open.extend(members(&name));
+    }
+    Some(found.into_iter().collect())
+}
+
+/// What a model was loaded from, with its files where they can be loaded.
+fn restore(name: &str, earlier: &ModelSource) -> Result<ModelSource, RepositoryError> {
+    let mut source = earlier.clone();
+    source.stats = None;
+    // What came with a call, or was gone back to before, stands where it was.
+    if source.temporary.is_some() {
+        return Ok(source);
+    }
+    let kept = source
+        .kept
+        .as_ref()
+        .ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
+    let (temporary, place) = kept
+        .restore(&source.config.name)
+        .map_err(|source| RepositoryError::Earlier { name: name.to_owned(), source })?;
+    source.temporary = Some(Arc::new(temporary));
+    source.place = place;
+    Ok(source)
+}
+
+/// Models that serve in `after` otherwise than they did in `before`.
+pub(super) fn replaced(before: &ModelSnapshot, after: &ModelSnapshot) -> Vec<String> {
+    let other = |name: &Arc<str>| {
+        let (old, new) = (before.models.get(name)?, after.models.get(name)?);
+        let same = old.versions.len() == new.versions.len()
+            && old.versions.iter().all(|(number, version)| {
+                new.versions.get(number).is_some_and(|new| Arc::ptr_eq(new, version))
+            });
+        (!same && !old.versions.is_empty() && !new.versions.is_empty()).then(|| name.to_string())
+    };
+    before.models.keys().filter_map(other).collect()
+}
