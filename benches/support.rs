@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hippocamp_backend::backend;
 use hippocamp_backend_host::{BackendHost, HostOptions};
 use hippocamp_core::{
-    InferenceServer, ModelControl, RepositoryOptions, ServerOptions, unary_reply,
+    InferenceServer, ModelControl, RepositoryOptions, Root, ServerOptions, unary_reply,
 };
 use hippocamp_telemetry::{Metrics, MetricsOptions, Tracer};
 use hippocamp_types::{
@@ -53,7 +53,10 @@ impl Bench {
             id: "bench".to_owned(),
             control: ModelControl::None,
             repository: RepositoryOptions {
-                roots: vec![root.path().to_owned()],
+                roots: vec![Root::Directory(root.path().to_owned())],
+                namespaces: false,
+                load_retries: 0,
+                kept_files: 0,
                 config_name: None,
                 load_threads: 1,
             },

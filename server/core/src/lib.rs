@@ -15,11 +15,12 @@ mod normalise;
 mod reply;
 mod request_id;
 mod server;
+mod warm_up;
 
 pub use classification::classify;
 pub use forwarded::ForwardedHeaders;
 pub use hippocamp_repository::{
-    IndexEntry, LoadOverrides, ModelState, ModelVersion, RepositoryError, RepositoryOptions,
+    IndexEntry, LoadOverrides, ModelState, ModelVersion, RepositoryError, RepositoryOptions, Root,
 };
 pub use metadata::{ModelMetadata, ServerMetadata, TensorMetadata, model_metadata};
 pub use reply::{ReplyStream, UnaryReply, stream_reply, unary_reply};

@@ -1,12 +1,13 @@
 //! Makes one version of a model serve: backend or steps, validated configuration, scheduler,
 //! statistics. The repository calls it for every version that it loads.
 
+use crate::warm_up::warm_up;
 use hippocamp_backend_host::{BackendHost, ModelSpec};
 use hippocamp_config::{ModelConfig, finish};
 use hippocamp_proto::inference as proto;
 use hippocamp_repository::{LoadOrder, ModelLoader, ModelVersion, Retirement};
 use hippocamp_scheduler::{BatchScheduler, BatcherOptions, EnsembleScheduler};
-use hippocamp_telemetry::{Metrics, ModelStatistics};
+use hippocamp_telemetry::{Metrics, ModelSeries, ModelStatistics};
 use hippocamp_types::{
     BatchStrategy, Clock, Error, InferRequest, ModelInstance, PendingBatch, Scheduler,
 };
@@ -52,6 +53,10 @@ impl ModelLoader for Loader {
             retirement,
         })
     }
+
+    fn ended(&self, model: &str, failed: Option<&Error>) {
+        self.metrics.load_ended(model, failed.is_none());
+    }
 }
 
 type Loaded = (ModelConfig, Arc<ModelStatistics>, Box<dyn Scheduler>, Retirement);
@@ -59,7 +64,7 @@ type Loaded = (ModelConfig, Arc<ModelStatistics>, Box<dyn Scheduler>, Retirement
 impl Loader {
     fn model(&self, order: LoadOrder<'_>) -> Result<Loaded, Error> {
         let raw = &order.config;
-        let statistics = self.statistics(order.name, order.version, raw);
+        let statistics = self.statistics(&order, raw);
         let loaded = self.host.load_model(ModelSpec {
             name: order.name.to_owned(),
             version: order.version,
@@ -72,8 +77,9 @@ impl Loader {
         let config = ModelConfig::new(completed)?;
         let validated = Arc::new(config.clone());
         let strategy = loaded.batch_strategy(&validated)?;
-        let instances = loaded
-            .instances(&validated)?
+        let mut instances = loaded.instances(&validated)?;
+        warm_up(&config, order.directory, &mut instances, &statistics, &*self.clock)?;
+        let instances = instances
             .into_iter()
             .map(|instance| -> Box<dyn ModelInstance> {
                 Box::new(RetiringInstance { instance, _retirement: order.retirement.clone() })
@@ -93,8 +99,8 @@ impl Loader {
     }
 
     fn ensemble(&self, order: LoadOrder<'_>) -> Result<Loaded, Error> {
-        let raw = finish(order.config, &[]);
-        let statistics = self.statistics(order.name, order.version, &raw);
+        let raw = finish(order.config.clone(), &[]);
+        let statistics = self.statistics(&order, &raw);
         let config = ModelConfig::new(raw)?;
         let scheduler = EnsembleScheduler::new(
             &config,
@@ -106,15 +112,16 @@ impl Loader {
         Ok((config, statistics, Box::new(scheduler), order.retirement))
     }
 
-    fn statistics(
-        &self,
-        name: &str,
-        version: u64,
-        raw: &proto::ModelConfig,
-    ) -> Arc<ModelStatistics> {
+    fn statistics(&self, order: &LoadOrder<'_>, raw: &proto::ModelConfig) -> Arc<ModelStatistics> {
         let decoupled = raw.model_transaction_policy.is_some_and(|policy| policy.decoupled);
         let max_batch_size = usize::try_from(raw.max_batch_size).unwrap_or(0);
-        self.metrics.model_statistics(name, version, &raw.metric_tags, max_batch_size, decoupled)
+        let series = ModelSeries {
+            name: order.name,
+            namespace: order.namespace,
+            version: order.version,
+            tags: &raw.metric_tags,
+        };
+        self.metrics.model_statistics(&series, max_batch_size, decoupled)
     }
 }
 

@@ -253,7 +253,7 @@ fn elements(tensor: &Tensor, expected: usize, model: &str) -> Result<(), SizeErr
 }
 
 /// The shape the backend sees: `to`, whose -1 take the sizes of the -1 in `from`, in order.
-fn reshape(shape: &Shape, from: &Shape, to: &Shape, batched: bool) -> Shape {
+pub(crate) fn reshape(shape: &Shape, from: &Shape, to: &Shape, batched: bool) -> Shape {
     let (batch, dims) = shape.dims().split_at(usize::from(batched));
     let mut variable =
         from.dims().iter().zip(dims).filter(|(wanted, _)| **wanted == -1).map(|(_, &dim)| dim);

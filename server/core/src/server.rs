@@ -34,7 +34,7 @@ pub enum ModelControl {
     /// Every model is loaded at start-up, and what changes in the repository after that; load and
     /// unload calls are refused. Whoever runs the server calls [`InferenceServer::poll`].
     Poll,
-    /// Load and unload calls decide; `startup` names what is loaded at start-up, `*` is all.
+    /// Load and unload calls decide; `startup` names what is loaded at start-up, `*` stands for any text.
     Explicit {
         /// `--load-model`.
         startup: Vec<String>,
@@ -127,9 +127,6 @@ impl InferenceServer {
         let failed = match &self.options.control {
             ModelControl::None => self.repository.load_all()?,
             ModelControl::Poll => self.repository.poll(self.clock.now(), Duration::ZERO)?.failed,
-            ModelControl::Explicit { startup } if startup.iter().any(|name| name == "*") => {
-                self.repository.load_all()?
-            }
             ModelControl::Explicit { startup } => self.repository.load_named(startup)?,
         };
         self.admission.open();
@@ -143,6 +140,12 @@ impl InferenceServer {
     /// If the repository cannot be listed; then nothing changes.
     pub fn poll(&self, settle: Duration) -> Result<PollOutcome, RepositoryError> {
         self.repository.poll(self.clock.now(), settle)
+    }
+
+    /// Waits until more than `seen` model versions that were loaded have ended, and returns how many
+    /// have: a time to give memory back. Blocks.
+    pub fn wait_ended(&self, seen: u64) -> u64 {
+        self.repository.wait_ended(seen)
     }
 
     /// Is not ready from now on; after `delay`, in which load balancers may notice, refuses new
@@ -331,6 +334,16 @@ impl InferenceServer {
         self.options.control.check()?;
         let (server, name) = (Arc::clone(self), name.to_owned());
         blocking(move || server.repository.load(&name, &overrides)).await
+    }
+
+    /// Goes back to what served before the last change of a model and of what moved along with it;
+    /// returns their names when they serve.
+    ///
+    /// # Errors
+    /// If nothing earlier is kept, or it does not load any more; what serves goes on.
+    pub async fn roll_back(self: &Arc<Self>, name: &str) -> Result<Vec<String>, Error> {
+        let (server, name) = (Arc::clone(self), name.to_owned());
+        blocking(move || server.repository.roll_back(&name)).await
     }
 
     /// Unloads a model; with `unload_dependents`, also the members of the ensemble it is that

@@ -213,6 +213,18 @@ impl GrpcInferenceService for InferenceService {
         request: Request<proto::RepositoryModelLoadRequest>,
     ) -> Answered<proto::RepositoryModelLoadResponse> {
         access::model(&request, &request.get_ref().model_name)?;
+        let rolls_back = roll_back(&request.get_ref().parameters);
+        let rolls_back = match rolls_back {
+            Ok(rolls_back) => rolls_back,
+            Err(error) => return answer(Err(error)),
+        };
+        if rolls_back {
+            let rolled_back = match the_repository(&request.get_ref().repository_name) {
+                Ok(()) => self.server.roll_back(&request.get_ref().model_name).await,
+                Err(error) => Err(error),
+            };
+            return answer(rolled_back.map(|_names| proto::RepositoryModelLoadResponse {}));
+        }
         if !request.get_ref().parameters.is_empty() {
             let refused = access::grant(&request).overrides();
             refused.map_err(|refusal| access::status(&refusal))?;
@@ -366,6 +378,17 @@ fn load_overrides(parameters: RepositoryParameters) -> Result<LoadOverrides, Err
         }
     }
     Ok(overrides)
+}
+
+/// Whether a load is to go back to what served before: parameter `rollback`, ours, which comes alone.
+fn roll_back(parameters: &RepositoryParameters) -> Result<bool, Error> {
+    match parameters.get("rollback").map(|parameter| &parameter.parameter_choice) {
+        None => Ok(false),
+        Some(Some(ParameterChoice::BoolParam(true))) if parameters.len() == 1 => Ok(true),
+        Some(_other) => Err(Error::invalid(
+            "invalid value for load parameter 'rollback', expected bool_param true and no other parameter.",
+        )),
+    }
 }
 
 fn unload_dependents(parameters: &RepositoryParameters) -> Result<bool, Error> {

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", help_heading = "Models")]
     pub repository_settle_secs: Option<f64>,
 
-    /// In control mode explicit: load this model at start-up, "*" for all; may be given several times
+    /// In control mode explicit: load this model at start-up, "*" stands for any text; may be given several times
     #[arg(long, value_name = "MODEL", help_heading = "Models")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub load_model: Vec<String>,
@@ -42,6 +42,15 @@ pub(crate) struct Arguments {
     /// Use configs/<NAME>.pbtxt of the models that have it
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub model_config_name: Option<String>,
+
+    /// Repositories are namespaces: two may hold models of one name, and an ensemble is made of those of
+    /// its own repository first [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    pub model_namespacing: Option<bool>,
+
+    /// How often a load that failed is tried again [default: 0]
+    #[arg(long, value_name = "N", help_heading = "Models")]
+    pub model_load_retry_count: Option<u32>,
 
     /// Models that are loaded at the same time [default: 4]
     #[arg(long, value_name = "N", help_heading = "Models")]
@@ -88,8 +97,9 @@ pub(crate) struct Arguments {
 
     /// On SIGTERM: seconds to go on serving while readiness is already false, so that load balancers
     /// notice [default: 0]
-    #[arg(long, value_name = "SECONDS", help_heading = "Server")]
-    pub exit_delay_secs: Option<u64>,
+    #[arg(long, alias = "exit-delay-secs", value_name = "SECONDS", help_heading = "Server")]
+    #[serde(alias = "exit-delay-secs")]
+    pub drain_secs: Option<u64>,
 
     /// API keys that clients must send, read again when it changes; "hippocamp key new" makes one
     /// [default: no key is asked for]

@@ -34,6 +34,29 @@ pub(crate) enum Command {
     /// Make API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Have a running server go back to what served before the last change of a model
+    #[command(after_help = ROLLBACK_HELP)]
+    Rollback(Rollback),
+}
+
+const ROLLBACK_HELP: &str = "\
+Whatever changed in the same step and belongs to the model goes back with it: an ensemble and its members. It works \
+though the files were replaced or removed; one generation is kept, from the server's start on. A server that polls \
+its repository does not load the files again that it went back from, until they change.";
+
+/// A model that is to go back.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Rollback {
+    /// The model
+    pub(crate) model: String,
+
+    /// The server's HTTP endpoint
+    #[arg(long, value_name = "URL", default_value = "http://localhost:8000")]
+    pub(crate) url: String,
+
+    /// A key that permits model-repository calls, where the server asks for one
+    #[arg(long, value_name = "KEY", env = "HIPPOCAMP_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
 }
 
 /// What is done with API keys.

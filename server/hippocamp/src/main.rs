@@ -10,12 +10,16 @@ mod endpoint;
 mod examples;
 mod flag;
 mod install_python;
+mod limits;
 mod listening;
+mod memory;
 mod new_backend;
 mod polling;
 mod reloaded;
+mod rollback;
 mod serve;
 mod settings;
+mod systemd;
 mod trace_flags;
 mod triton_flags;
 
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
     let done = match command {
         None => start(serve, &triton),
         Some(Command::Key(command)) => access::key_command(command).and_then(|told| tell(&told)),
+        Some(Command::Rollback(wanted)) => rollback::run(&wanted).and_then(|told| tell(&told)),
         Some(Command::Backend(BackendCommand::New(wanted))) => {
             new_backend::run(&wanted).and_then(|told| tell(&told))
         }
@@ -59,6 +64,7 @@ fn main() -> ExitCode {
 
 /// Serves until it is told to end.
 fn start(arguments: Arguments, triton: &TritonFlags) -> anyhow::Result<()> {
+    limits::raise();
     let warnings = triton.warnings()?;
     serve::run(settings::Settings::new(arguments)?, &warnings)
 }

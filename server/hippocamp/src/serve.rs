@@ -1,7 +1,9 @@
 //! Runs the server: sockets first, so that a busy port is told at once and liveness answers while
 //! models load; then the models; then the ready line; on a signal, drain and stop.
 
-use crate::{build, endpoint, examples, polling, reloaded::Reloaded, settings::Settings};
+use crate::{
+    build, endpoint, examples, memory, polling, reloaded::Reloaded, settings::Settings, systemd,
+};
 use anyhow::{Context as _, bail};
 use hippocamp_core::InferenceServer;
 use hippocamp_grpc::GrpcOptions;
@@ -9,6 +11,7 @@ use hippocamp_http::HttpOptions;
 use hippocamp_shm::Regions;
 use hippocamp_telemetry::{access::AccessLog, log};
 use hippocamp_types::{Clock as _, MonotonicClock};
+use sd_notify::NotifyState;
 use std::{io::Write as _, sync::Arc, time::Duration};
 use tokio::{
     runtime,
@@ -113,6 +116,7 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
         endpoints.spawn(endpoint::serve(listener, router, stopping.clone(), settings.exit_timeout));
     }
     let watching = tokio::spawn(reloaded.watch());
+    memory::give_back(Arc::clone(&server))?;
 
     let mut terminated = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -128,6 +132,8 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
         name = signalled() => bail!("{name} while models were loading"),
     }
     announce(&ready)?;
+    systemd::tell(&[NotifyState::Ready, NotifyState::Status(&ready)]);
+    let alive = tokio::spawn(systemd::keep_alive());
     let looking = settings
         .polling
         .clone()
@@ -140,6 +146,7 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
 
     let name = signalled().await;
     tracing::info!(signal = name, "shutting down");
+    systemd::tell(&[NotifyState::Stopping]);
     watching.abort();
     if let Some(looking) = looking {
         looking.abort();
@@ -148,6 +155,7 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
         ended = shut_down(&settings, &server, &stop, endpoints) => ended,
         name = signalled() => bail!("second signal ({name}): exiting at once"),
     };
+    alive.abort();
     if let Some(log) = access_log {
         log.flush(LAST_LINES);
     }
@@ -187,9 +195,9 @@ async fn shut_down(
     stop: &watch::Sender<bool>,
     mut endpoints: JoinSet<()>,
 ) -> anyhow::Result<()> {
-    let deadline = MonotonicClock.now() + settings.exit_timeout + settings.exit_delay;
+    let deadline = MonotonicClock.now() + settings.exit_timeout + settings.drain;
     let left = move || deadline.since(MonotonicClock.now());
-    let drained = server.drain(settings.exit_delay, settings.exit_timeout).await;
+    let drained = server.drain(settings.drain, settings.exit_timeout).await;
     stop.send_replace(true);
     let closed = tokio::time::timeout(left().max(Duration::from_millis(100)), async {
         while endpoints.join_next().await.is_some() {}

@@ -3,13 +3,13 @@
 use crate::{
     access::AccessSettings,
     arguments::{Arguments, ControlMode},
-    flag,
+    flag, limits,
     listening::Listening,
     polling::Polling,
     trace_flags::{self, TraceFlags},
 };
 use anyhow::{Context as _, bail, ensure};
-use hippocamp_core::{ModelControl, RepositoryOptions, ServerOptions};
+use hippocamp_core::{ModelControl, RepositoryOptions, Root, ServerOptions};
 use hippocamp_grpc::Keepalive;
 use hippocamp_telemetry::{
     MetricsOptions, TraceOptions,
@@ -40,7 +40,8 @@ pub(crate) struct Settings {
     pub(crate) backend_config: Vec<(String, String, String)>,
     pub(crate) exit_on_error: bool,
     pub(crate) exit_timeout: Duration,
-    pub(crate) exit_delay: Duration,
+    /// Serving on after a signal, with readiness false.
+    pub(crate) drain: Duration,
     pub(crate) listening: Listening,
     pub(crate) access: AccessSettings,
     /// A file, or "-" for standard output.
@@ -105,9 +106,12 @@ impl Settings {
                 id: given.id.unwrap_or_else(|| "triton".to_owned()),
                 control,
                 repository: RepositoryOptions {
-                    roots: given.model_repository,
+                    roots: given.model_repository.into_iter().map(Root::Directory).collect(),
+                    namespaces: given.model_namespacing.unwrap_or(false),
                     config_name: given.model_config_name,
                     load_threads,
+                    load_retries: given.model_load_retry_count.unwrap_or(0),
+                    kept_files: limits::kept_files(),
                 },
                 strict_readiness: given.strict_readiness.unwrap_or(true),
                 auto_complete: !given.disable_auto_complete_config.unwrap_or(false),
@@ -120,7 +124,7 @@ impl Settings {
             backend_config,
             exit_on_error: given.exit_on_error.unwrap_or(true),
             exit_timeout: Duration::from_secs(given.exit_timeout_secs.unwrap_or(30)),
-            exit_delay: Duration::from_secs(given.exit_delay_secs.unwrap_or(0)),
+            drain: Duration::from_secs(given.drain_secs.unwrap_or(0)),
             listening,
             access,
             access_log: given.access_log,

@@ -140,22 +140,6 @@ const FLAGS: &[Flag] = &[
         },
     ),
     flag(
-        "model-namespacing",
-        Value::Boolean,
-        Refused {
-            unless: Some("false"),
-            why: "model names are unique over all repositories; rename one, or serve it from another process",
-        },
-    ),
-    flag(
-        "model-load-retry-count",
-        Value::Integer,
-        Refused {
-            unless: Some("0"),
-            why: "a load is tried once; send a load call in --model-control-mode explicit, or start again",
-        },
-    ),
-    flag(
         "repoagent-directory",
         Value::Text,
         Refused {

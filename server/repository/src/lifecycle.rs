@@ -7,6 +7,7 @@ mod load;
 mod poll;
 mod rollback;
 mod startup;
+mod step_back;
 
 pub use poll::PollOutcome;
 
@@ -133,8 +134,7 @@ impl Repository {
         let mut failed = BTreeMap::new();
         let mut names = BTreeSet::new();
         for pattern in patterns {
-            let mut fitting =
-                models.keys().filter(|name| pattern::fits(pattern, name)).peekable();
+            let mut fitting = models.keys().filter(|name| pattern::fits(pattern, name)).peekable();
             match (fitting.peek(), pattern.contains('*')) {
                 (None, true) if pattern != "*" => {
                     let error = RepositoryError::NoMatch { pattern: pattern.clone() };
@@ -170,7 +170,7 @@ impl Repository {
             let error = Error::from(error);
             return Err(if models.contains_key(name) { self.refuse(name, error) } else { error });
         }
-        let moves = Moves { asked: &[name.to_owned()], together: false, start_up: false };
+        let moves = Moves { asked: &[name.to_owned()], together: true, start_up: false };
         let mut failed = self.carry_out(&mut wanted, next, &moves);
         match failed.remove(name) {
             None => {
@@ -253,6 +253,11 @@ impl Repository {
         self.states.wait_retired(timeout)
     }
 
+    /// Waits until more than `seen` versions that were loaded have ended, and returns how many have.
+    pub fn wait_ended(&self, seen: u64) -> u64 {
+        self.states.wait_ended(seen)
+    }
+
     /// What stands in the repository now.
     fn scan(&self) -> Result<BTreeMap<String, Found>, RepositoryError> {
         let models = root::scan(&self.options.roots, self.options.namespaces)?;
@@ -296,7 +301,8 @@ impl Repository {
         Ok(source)
     }
 
-    /// Adds `name` and, if it is an ensemble, its members to what is wanted.
+    /// Adds `name` and, if it is an ensemble, its members to what is wanted, as they stand in the
+    /// repository now: an ensemble is loaded anew with all that it is made of, as in Triton.
     fn want(
         &self,
         wanted: &mut BTreeMap<String, Desired>,
@@ -309,6 +315,7 @@ impl Repository {
                 overrides::source(name, models.get(name), with).map(|mut source| {
                     // What a call brings is always loaded, whatever served before.
                     source.fingerprint = next_override();
+                    source.from_call = true;
                     source
                 })?
             }
@@ -321,17 +328,25 @@ impl Repository {
         };
         let members = source.members();
         wanted.insert(name.to_owned(), Desired { source, explicit: true });
-        let mut missing: Vec<String> = members;
-        while let Some(member) = missing.pop() {
-            if wanted.contains_key(&member) {
+        let mut seen = BTreeSet::from([name.to_owned()]);
+        let mut open: Vec<String> = members;
+        while let Some(member) = open.pop() {
+            if !seen.insert(member.clone()) {
                 continue;
             }
+            // What a call brought stays until another call replaces it.
+            let known = wanted.get(&member);
+            if let Some(known) = known.filter(|known| known.source.from_call) {
+                open.extend(known.source.members());
+                continue;
+            }
+            let explicit = known.is_some_and(|known| known.explicit);
             // A member that is not in the repository is reported by the plan, with the ensemble's name.
             let Some(found) = models.get(&member) else { continue };
             match self.read(models, found) {
                 Ok(source) => {
-                    missing.extend(source.members());
-                    wanted.insert(member, Desired { source, explicit: false });
+                    open.extend(source.members());
+                    wanted.insert(member, Desired { source, explicit });
                 }
                 Err(error) => drop(self.refuse(&member, error.into())),
             }

@@ -83,10 +83,8 @@ impl Found {
     /// If they cannot be downloaded, or the repository is gone.
     pub(crate) fn place(&self) -> Result<Place, RepositoryError> {
         let inside = |within: &Path| {
-            Bounds::inside(within).map_err(|source| RepositoryError::Unreadable {
-                path: within.to_owned(),
-                source,
-            })
+            Bounds::inside(within)
+                .map_err(|source| RepositoryError::Unreadable { path: within.to_owned(), source })
         };
         match &self.stands {
             Stands::Directory { directory, root } => {

@@ -56,9 +56,7 @@ impl ModelSnapshot {
     /// # Errors
     /// NOT_FOUND or UNAVAILABLE in Triton's words.
     pub fn resolve(&self, name: &str, version: Option<u64>) -> Result<&Arc<ModelVersion>, Error> {
-        let model = self.models.get(name).ok_or_else(|| {
-            Error::not_found(format!("Request for unknown model: '{name}' is not found"))
-        })?;
+        let model = self.models.get(name).ok_or_else(|| self.unknown(name))?;
         if model.versions.is_empty() {
             return Err(Error::not_found(format!(
                 "Request for unknown model: '{name}' has no available versions"
@@ -71,6 +69,23 @@ impl ModelSnapshot {
                     "Request for unknown model: '{name}' version {version} is not found"
                 ))
             }),
+        }
+    }
+}
+
+impl ModelSnapshot {
+    fn unknown(&self, name: &str) -> Error {
+        let mut namespaces = self
+            .models
+            .keys()
+            .filter_map(|key| key.strip_suffix(name))
+            .filter_map(|of| of.strip_suffix('/'));
+        match (namespaces.next(), namespaces.next()) {
+            (Some(first), Some(second)) => Error::not_found(format!(
+                "Request for unknown model: '{name}' stands in several namespaces, '{first}' and '{second}' among them: \
+                 only ensembles of one of them reach it"
+            )),
+            _ => Error::not_found(format!("Request for unknown model: '{name}' is not found")),
         }
     }
 }

@@ -28,6 +28,8 @@ pub(crate) struct ModelSource {
     pub fingerprint: u64,
     /// Its files, held open once it serves, for the way back.
     pub kept: Option<Arc<Kept>>,
+    /// It came with a load call, which stands above what the repository holds.
+    pub from_call: bool,
     /// What the system knows of its files, where they must stay as they are while it loads.
     pub stats: Option<Stats>,
     /// Keeps the directory of a model that came with the load call, or was gone back to.
@@ -127,15 +129,14 @@ fn finish(
     temporary: Option<TempDir>,
 ) -> Result<ModelSource, RepositoryError> {
     let config = prepare(config, name, &place.directory)?;
-    let versions = version_numbers(&place.directory).map_err(|source| RepositoryError::Unreadable {
-        path: place.directory.clone(),
-        source,
-    })?;
+    let versions = version_numbers(&place.directory)
+        .map_err(|source| RepositoryError::Unreadable { path: place.directory.clone(), source })?;
     Ok(ModelSource {
         namespace: None,
         fingerprint,
         versions,
         config,
+        from_call: false,
         stats: None,
         kept: None,
         temporary: temporary.map(Arc::new),

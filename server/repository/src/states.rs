@@ -27,6 +27,8 @@ struct Table {
     models: BTreeMap<String, BTreeMap<Option<u64>, State>>,
     /// Generations that have begun to load and have not ended.
     alive: usize,
+    /// Generations that have ended.
+    ended: u64,
     last_generation: u64,
 }
 
@@ -156,7 +158,8 @@ impl States {
         let table = self.table();
         let lines = table.models.iter().flat_map(|(name, versions)| {
             versions.iter().map(|(&version, line)| IndexEntry {
-                name: name.clone(),
+                // A name with its namespace is known here alone.
+                name: name.rsplit('/').next().unwrap_or(name).to_owned(),
                 version,
                 state: Some(line.state),
                 reason: line.reason.clone(),
@@ -192,6 +195,15 @@ impl States {
     }
 }
 
+impl States {
+    /// Waits until more than `seen` generations have ended, and returns how many have.
+    pub(crate) fn wait_ended(&self, seen: u64) -> u64 {
+        let table = self.table();
+        let waiting = self.0.retired.wait_while(table, |table| table.ended <= seen);
+        waiting.expect("nothing panics under this lock").ended
+    }
+}
+
 impl Table {
     fn line(&mut self, name: &str, version: u64) -> Option<&mut State> {
         self.models.get_mut(name)?.get_mut(&Some(version))
@@ -202,6 +214,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let mut table = self.states.table();
         table.alive -= 1;
+        table.ended += 1;
         if let Some(line) = table.line(&self.name, self.version)
             && line.generation == self.generation
             && line.state != ModelState::Unavailable

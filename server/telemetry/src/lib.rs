@@ -9,6 +9,7 @@ mod custom;
 mod exposition;
 mod histogram;
 pub mod log;
+mod memory;
 mod metrics;
 mod names;
 mod observer;
@@ -20,11 +21,12 @@ mod trace;
 
 pub use custom::{CustomMetrics, Metric, MetricFamily, MetricKind};
 pub use log::{LogControl, LogFormat, LogSettings, LogUpdate};
-pub use metrics::{Metrics, MetricsOptions};
+pub use memory::MemoryUsage;
+pub use metrics::{Metrics, MetricsOptions, ModelSeries};
 pub use observer::RequestStatistics;
-pub use responses::{MemoryUsage, ResponseReport, ResponseTimes};
+pub use responses::{ResponseReport, ResponseTimes};
 pub use statistics::{
-    BatchReport, DurationCount, ExecutionTimes, FailureReason, ModelStatistics, RequestTimes,
-    StatisticsReport,
+    BatchReport, DurationCount, ExecutionTimes, FailureReason, ModelStatistics, Quiet,
+    RequestTimes, StatisticsReport,
 };
 pub use trace::{OtlpOptions, TraceMode, TraceOptions, TraceSettings, TraceUpdate, Tracer};

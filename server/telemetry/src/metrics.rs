@@ -57,8 +57,23 @@ pub struct Metrics {
     /// By labels; those of models that are gone are swept out at each render.
     models: Mutex<Models>,
     machine: Mutex<Machine>,
+    /// Loads that succeeded and that failed, by model.
+    loads: Mutex<BTreeMap<String, [u64; 2]>>,
     custom: Arc<CustomMetrics>,
     tracer: OnceLock<Arc<Tracer>>,
+}
+
+/// Which series a model version counts into.
+#[derive(Clone, Copy, Debug)]
+pub struct ModelSeries<'a> {
+    /// The model.
+    pub name: &'a str,
+    /// Its repository, where repositories are namespaces.
+    pub namespace: Option<&'a str>,
+    /// The version.
+    pub version: u64,
+    /// The configuration's `metric_tags`.
+    pub tags: &'a BTreeMap<String, String>,
 }
 
 type Models = BTreeMap<Labels, Weak<Series>>;
@@ -87,26 +102,28 @@ impl Metrics {
             clock,
             models: Mutex::default(),
             machine: Mutex::new(machine),
+            loads: Mutex::default(),
             custom: Arc::default(),
             tracer: OnceLock::new(),
         }
     }
 
-    /// Statistics of one generation of a model version, shown under Triton's names. `tags` are the
-    /// configuration's `metric_tags`; `max_batch_size` is its own, 0 for none.
+    /// Statistics of one generation of a model version, shown under Triton's names. `max_batch_size` is
+    /// the configuration's, 0 for none.
     pub fn model_statistics(
         &self,
-        name: &str,
-        version: u64,
-        tags: &BTreeMap<String, String>,
+        of: &ModelSeries<'_>,
         max_batch_size: usize,
         decoupled: bool,
     ) -> Arc<ModelStatistics> {
         // Triton puts an underscore before each tag, so that none can hide a label of its own.
         let mut labels: Labels =
-            tags.iter().map(|(key, value)| (format!("_{key}"), value.clone())).collect();
-        labels.insert("model".to_owned(), name.to_owned());
-        labels.insert("version".to_owned(), version.to_string());
+            of.tags.iter().map(|(key, value)| (format!("_{key}"), value.clone())).collect();
+        labels.insert("model".to_owned(), of.name.to_owned());
+        labels.insert("version".to_owned(), of.version.to_string());
+        if let Some(namespace) = of.namespace {
+            labels.insert("namespace".to_owned(), namespace.to_owned());
+        }
 
         let mut models = self.lock_models();
         let known = models.entry(labels.clone()).or_default();
@@ -115,8 +132,16 @@ impl Metrics {
             *known = Arc::downgrade(&series);
             series
         });
-        let statistics = ModelStatistics::new(name, version, max_batch_size, decoupled);
+        let statistics = ModelStatistics::new(of.name, of.version, max_batch_size, decoupled);
         Arc::new(statistics.counting_into(series))
+    }
+
+    /// A load of a model of the repository has ended. Models that are gone are still shown: what was
+    /// counted once is not taken back.
+    pub fn load_ended(&self, model: &str, success: bool) {
+        let mut loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        let [succeeded, failed] = loads.entry(model.to_owned()).or_default();
+        *(if success { succeeded } else { failed }) += 1;
     }
 
     /// The metrics that backends make; shown after the server's own.
@@ -138,6 +163,8 @@ impl Metrics {
             render_durations(&mut text, &models);
         }
         render_gauges(&mut text, &models);
+        render_memory(&mut text, &models);
+        self.render_loads(&mut text);
         if self.options.histogram_latencies {
             let first: ReadHistogram = |figures| figures.first_response.clone();
             render_histogram(&mut text, &models, names::FIRST_RESPONSE, first, MILLISECOND_NS);
@@ -173,6 +200,17 @@ impl Metrics {
             .filter_map(Weak::upgrade)
             .map(|series| Model { figures: series.figures(), series })
             .collect()
+    }
+
+    fn render_loads(&self, text: &mut Exposition) {
+        text.counter(names::MODEL_LOADS);
+        let loads = self.loads.lock().unwrap_or_else(PoisonError::into_inner);
+        for (model, [succeeded, failed]) in &*loads {
+            for (outcome, count) in [("success", succeeded), ("failure", failed)] {
+                let labels = labels([("model", model.as_str()), ("outcome", outcome)]);
+                text.sample(names::MODEL_LOADS, &labels, count);
+            }
+        }
     }
 
     fn render_machine(&self, text: &mut Exposition) {
@@ -283,6 +321,19 @@ fn render_gauges(text: &mut Exposition, models: &[Model]) {
     for model in models.iter().filter(|model| model.figures.load_ns != 0) {
         let seconds = Duration::from_nanos(model.figures.load_ns).as_secs_f64();
         text.sample(names::LOAD_DURATION, &model.labels(), seconds);
+    }
+}
+
+/// What the backends say that their models need.
+fn render_memory(text: &mut Exposition, models: &[Model]) {
+    text.gauge(names::MODEL_MEMORY);
+    for model in models {
+        for usage in &model.figures.memory {
+            let id = usage.id.to_string();
+            let own = model.series.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()));
+            let labels = labels(own.chain([("type", usage.kind), ("id", id.as_str())]));
+            text.sample(names::MODEL_MEMORY, &labels, usage.byte_size);
+        }
     }
 }
 

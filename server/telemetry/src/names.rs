@@ -74,6 +74,15 @@ pub(crate) const COMPUTE_SECONDS: Name = name(
     "Time the execution of a successful request took, inputs and outputs included",
 );
 
+pub(crate) const MODEL_MEMORY: Name = name(
+    "hippocamp_model_memory_bytes",
+    "Memory that a model version and its instances need, as its backend reports it",
+);
+pub(crate) const MODEL_LOADS: Name = name(
+    "hippocamp_model_loads_total",
+    "Loads of a model that ended, by outcome; after a failure what served before goes on",
+);
+
 pub(crate) const TRACES_LOST: Name = name(
     "hippocamp_traces_lost_total",
     "Traced requests whose traces were dropped or could not be written",
@@ -89,7 +98,7 @@ pub(crate) const PROCESS_START: Name =
     name("process_start_time_seconds", "Start time of the process since unix epoch in seconds");
 
 /// Every name above.
-const ALL: [Name; 24] = [
+const ALL: [Name; 26] = [
     REQUEST_SUCCESS,
     REQUEST_FAILURE,
     INFERENCE_COUNT,
@@ -108,6 +117,8 @@ const ALL: [Name; 24] = [
     REQUEST_SECONDS,
     QUEUE_SECONDS,
     COMPUTE_SECONDS,
+    MODEL_MEMORY,
+    MODEL_LOADS,
     TRACES_LOST,
     PROCESS_CPU,
     PROCESS_MEMORY,

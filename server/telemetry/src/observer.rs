@@ -82,7 +82,7 @@ impl RequestObserver for RequestStatistics {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Metrics, MetricsOptions};
+    use crate::{Metrics, MetricsOptions, ModelSeries};
     use std::collections::BTreeMap;
 
     #[derive(Debug)]
@@ -97,7 +97,11 @@ mod tests {
     /// Replies of one request -> `(failures by reason, end-to-end observations)`.
     fn observe(ensemble: bool, replies: &[(Option<ErrorCode>, bool)]) -> (Vec<&'static str>, u64) {
         let metrics = Metrics::new(MetricsOptions::default());
-        let statistics = metrics.model_statistics("m", 1, &BTreeMap::new(), 0, true);
+        let statistics = metrics.model_statistics(
+            &ModelSeries { name: "m", namespace: None, version: 1, tags: &BTreeMap::new() },
+            0,
+            true,
+        );
         let received = Timestamp::from_nanos(1_000);
         let make = if ensemble { RequestStatistics::of_ensemble } else { RequestStatistics::new };
         let observer = make(Arc::clone(&statistics), received, Arc::new(Stopped));

@@ -1,10 +1,9 @@
 //! Statistics by response: a decoupled model answers a request several times, and each answer is
-//! counted under its place in that order. What a backend reports of its memory stands here, too.
+//! counted under its place in that order.
 
 use crate::DurationCount;
 use hippocamp_types::{Error, ErrorCode, Timestamp};
 use std::{
-    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -37,23 +36,10 @@ pub struct ResponseReport {
     pub cancel: DurationCount,
 }
 
-/// Memory that a model or its instances use.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MemoryUsage {
-    /// `CPU`, `CPU_PINNED` or `GPU`.
-    pub kind: &'static str,
-    /// The device.
-    pub id: i64,
-    /// Bytes.
-    pub byte_size: u64,
-}
-
 /// What there is so far, of one model version.
 #[derive(Debug, Default)]
 pub(crate) struct Responses {
     places: Mutex<Vec<ResponseReport>>,
-    /// By who uses it.
-    memory: Mutex<BTreeMap<String, Vec<MemoryUsage>>>,
 }
 
 impl Responses {
@@ -96,25 +82,8 @@ impl Responses {
         Ok(())
     }
 
-    /// `owner` uses this much memory from now on.
-    pub(crate) fn set_memory(&self, owner: &str, usage: Vec<MemoryUsage>) {
-        lock(&self.memory).insert(owner.to_owned(), usage);
-    }
-
     pub(crate) fn report(&self) -> Vec<ResponseReport> {
         lock(&self.places).clone()
-    }
-
-    /// Summed over who uses it, by kind and device.
-    pub(crate) fn memory(&self) -> Vec<MemoryUsage> {
-        let mut sums: BTreeMap<(&'static str, i64), u64> = BTreeMap::new();
-        for usage in lock(&self.memory).values().flatten() {
-            let sum = sums.entry((usage.kind, usage.id)).or_default();
-            *sum = sum.saturating_add(usage.byte_size);
-        }
-        sums.into_iter()
-            .map(|((kind, id), byte_size)| MemoryUsage { kind, id, byte_size })
-            .collect()
     }
 }
 
@@ -170,16 +139,5 @@ mod tests {
             assert!(responses.record(0, &backwards).is_err(), "{backwards:?}");
         }
         assert_eq!(responses.report()[0], first);
-    }
-
-    #[test]
-    fn memory_is_summed_over_its_users() {
-        let responses = Responses::default();
-        let usage = |kind, id, byte_size| MemoryUsage { kind, id, byte_size };
-        responses.set_memory("", vec![usage("CPU", 0, 5)]);
-        responses.set_memory("m_0", vec![usage("CPU", 0, 9), usage("GPU", 1, 2)]);
-        responses.set_memory("m_0", vec![usage("CPU", 0, 7), usage("GPU", 1, u64::MAX)]);
-        responses.set_memory("m_1", vec![usage("GPU", 1, 2)]);
-        assert_eq!(responses.memory(), [usage("CPU", 0, 12), usage("GPU", 1, u64::MAX)]);
     }
 }

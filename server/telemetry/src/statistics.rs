@@ -10,7 +10,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -108,6 +108,8 @@ pub struct ModelStatistics {
     batches: Mutex<BTreeMap<u64, BatchReport>>,
     last_inference_ms: AtomicU64,
     responses: Responses,
+    /// Nothing is counted: the model is being warmed up.
+    quiet: AtomicBool,
     /// The metrics that this generation counts into.
     series: Option<Arc<Series>>,
 }
@@ -123,6 +125,7 @@ impl ModelStatistics {
             batches: Mutex::default(),
             last_inference_ms: AtomicU64::new(0),
             responses: Responses::default(),
+            quiet: AtomicBool::new(false),
             series: None,
         }
     }
@@ -134,8 +137,17 @@ impl ModelStatistics {
         self
     }
 
+    /// Counts nothing until the result is dropped: what a warm-up does is nobody's request.
+    pub fn quiet(&self) -> Quiet<'_> {
+        self.quiet.store(true, Ordering::Relaxed);
+        Quiet(self)
+    }
+
     /// One request of `batch_size` rows was answered; `now` is the end of it.
     pub fn record_success(&self, batch_size: usize, times: &RequestTimes, now: Timestamp) {
+        if self.quiet.load(Ordering::Relaxed) {
+            return;
+        }
         let execution = &times.execution;
         let queue = execution.exec_start.since(times.queued);
         self.totals.add(Sum::Success, 1);
@@ -153,7 +165,9 @@ impl ModelStatistics {
     /// One execution of a batch with `batch_size` rows in all has ended. A batch that is larger
     /// than the model allows is counted under the largest size.
     pub fn record_execution(&self, batch_size: usize, times: &ExecutionTimes) {
-        self.count_execution(batch_size, compute_ns(times));
+        if !self.quiet.load(Ordering::Relaxed) {
+            self.count_execution(batch_size, compute_ns(times));
+        }
     }
 
     /// One request failed `after` this time.
@@ -176,12 +190,15 @@ impl ModelStatistics {
     /// # Errors
     /// If its times do not follow each other.
     pub fn record_response(&self, place: u64, times: &ResponseTimes) -> Result<(), Error> {
+        if self.quiet.load(Ordering::Relaxed) {
+            return Ok(());
+        }
         self.responses.record(place, times)
     }
 
     /// The model (`owner` empty) or an instance uses this much memory from now on.
     pub fn set_memory_usage(&self, owner: &str, usage: Vec<MemoryUsage>) {
-        self.responses.set_memory(owner, usage);
+        self.totals.memory.set(owner, usage);
     }
 
     /// Requests now waiting in the queue changed by `delta` (`nv_inference_pending_request_count`).
@@ -232,7 +249,7 @@ impl ModelStatistics {
             cache_miss: DurationCount::default(),
             batches: self.lock_batches().values().copied().collect(),
             responses: self.responses.report(),
-            memory_usage: self.responses.memory(),
+            memory_usage: figures.memory,
         }
     }
 
@@ -250,6 +267,16 @@ impl ModelStatistics {
 
     fn lock_batches(&self) -> MutexGuard<'_, BTreeMap<u64, BatchReport>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// See [`ModelStatistics::quiet`].
+#[derive(Debug)]
+pub struct Quiet<'a>(&'a ModelStatistics);
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        self.0.quiet.store(false, Ordering::Relaxed);
     }
 }
 

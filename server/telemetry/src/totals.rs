@@ -5,8 +5,9 @@
 //! nor falls when the old generation is gone. (Triton shares its counters likewise.)
 
 use crate::{
-    FailureReason,
+    FailureReason, MemoryUsage,
     histogram::{FIRST_RESPONSE_BOUNDS_NS, Histogram, HistogramReport, LATENCY_BOUNDS_NS},
+    memory::{self, Memory},
 };
 use std::{
     collections::BTreeMap,
@@ -54,6 +55,8 @@ pub(crate) struct Totals {
     pub(crate) pending: AtomicI64,
     /// 0: not told.
     pub(crate) load_ns: AtomicU64,
+    /// What the model and its instances use.
+    pub(crate) memory: Memory,
     pub(crate) request: Histogram,
     pub(crate) queue: Histogram,
     pub(crate) compute: Histogram,
@@ -67,6 +70,7 @@ pub(crate) struct Figures {
     sums: [u64; SUMS],
     pub(crate) pending: i64,
     pub(crate) load_ns: u64,
+    pub(crate) memory: Vec<MemoryUsage>,
     pub(crate) request: HistogramReport,
     pub(crate) queue: HistogramReport,
     pub(crate) compute: HistogramReport,
@@ -96,6 +100,7 @@ impl Totals {
             sums: std::array::from_fn(|_| AtomicU64::new(0)),
             pending: AtomicI64::new(0),
             load_ns: AtomicU64::new(0),
+            memory: Memory::default(),
             request: Histogram::new(LATENCY_BOUNDS_NS),
             queue: Histogram::new(LATENCY_BOUNDS_NS),
             compute: Histogram::new(LATENCY_BOUNDS_NS),
@@ -112,6 +117,7 @@ impl Totals {
             sums: std::array::from_fn(|i| self.sums[i].load(Ordering::Relaxed)),
             pending: self.pending.load(Ordering::Relaxed),
             load_ns: self.load_ns.load(Ordering::Relaxed),
+            memory: self.memory.usage(),
             request: self.request.report(),
             queue: self.queue.report(),
             compute: self.compute.report(),
@@ -132,6 +138,9 @@ impl Figures {
         self.pending = self.pending.saturating_add(other.pending);
         if other.load_ns != 0 {
             self.load_ns = other.load_ns;
+        }
+        if !other.memory.is_empty() {
+            self.memory = memory::sum(self.memory.iter().chain(&other.memory));
         }
         self.request.add(&other.request);
         self.queue.add(&other.queue);
@@ -158,6 +167,7 @@ impl Series {
         generations.live.retain(|live| !Arc::ptr_eq(live, totals));
         let mut last = totals.figures();
         last.pending = 0;
+        last.memory.clear();
         generations.gone.add(&last);
     }
 

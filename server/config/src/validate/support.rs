@@ -26,7 +26,6 @@ pub(super) fn check(config: &proto::ModelConfig) -> Result<Vec<String>, ConfigEr
         }
     };
     warn(cached, "response_cache", "responses are not cached");
-    warn(!config.model_warmup.is_empty(), "model_warmup", "the model is not warmed up");
     warn(config.model_metrics.is_some(), "model_metrics", "histograms keep their buckets");
     warn(
         !config.cc_model_filenames.is_empty(),

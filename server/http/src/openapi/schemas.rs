@@ -54,6 +54,7 @@ pub(super) fn components() -> Components {
         .schema_from::<RepositoryIndex>()
         .schema_from::<IndexEntry>()
         .schema_from::<LoadRequest>()
+        .schema_from::<Rollback>()
         .schema_from::<UnloadRequest>()
         .schema_from::<UnloadParameters>()
         .schema_from::<LogSettings>()
@@ -208,6 +209,15 @@ struct IndexEntry {
 struct LoadRequest {
     /// `config`: a model configuration as a string of JSON, used instead of that in the repository. `file:<version>/<name>`: contents in base64, used instead of the repository's files.
     parameters: Option<BTreeMap<String, String>>,
+}
+
+/// What went back.
+#[derive(ToSchema)]
+#[schema(example = json!({"models": ["film_index", "plot_encoder", "recommend_by_plot"]}))]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct Rollback {
+    /// The models that serve as they did before.
+    models: Vec<String>,
 }
 
 /// How a model is to be unloaded.

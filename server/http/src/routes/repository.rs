@@ -1,4 +1,4 @@
-//! The model repository extension: index, load, unload.
+//! The model repository extension: index, load, unload; and, ours, the way back.
 
 use super::{Call, Route, json};
 use crate::{
@@ -27,6 +27,14 @@ const LOAD: Docs = Docs {
     request: Body::OptionalJson("LoadRequest"),
     response: Body::Empty,
     errors: &[400, 500, 503],
+};
+const ROLL_BACK: Docs = Docs {
+    tag: "Model repository",
+    summary: "Go back to what served before",
+    description: "Loads what served before the last change of the model, together with whatever changed in the same step and belongs to it: an ensemble and its members go back together. Answers with their names when they serve. Works though the files were replaced or removed since; one generation is kept, from the server's start on. In control mode `poll` the files that it went back from are not loaded again until they change.",
+    request: Body::None,
+    response: Body::Json("Rollback"),
+    errors: &[400, 500],
 };
 const UNLOAD: Docs = Docs {
     tag: "Model repository",
@@ -69,6 +77,12 @@ pub(super) const ROUTES: &[Route] = &[
         path: "/v2/repository/models/{model}/unload",
         handler: |call| Box::pin(unload(call)),
         docs: UNLOAD,
+    },
+    Route {
+        method: Method::POST,
+        path: "/v2/repository/models/{model}/rollback",
+        handler: |call| Box::pin(roll_back(call)),
+        docs: ROLL_BACK,
     },
     Route {
         method: Method::POST,
@@ -124,6 +138,11 @@ async fn load(mut call: Call) -> Result<Response, HttpError> {
     let overrides = load_overrides(parameters)?;
     call.front.server.load(call.name(), overrides).await?;
     Ok(json(axum::body::Body::empty()))
+}
+
+async fn roll_back(call: Call) -> Result<Response, HttpError> {
+    let models = call.front.server.roll_back(call.name()).await?;
+    Ok(json(serde_json::json!({ "models": models }).to_string()))
 }
 
 async fn unload(mut call: Call) -> Result<Response, HttpError> {

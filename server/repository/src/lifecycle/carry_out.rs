@@ -68,6 +68,12 @@ impl Repository {
                 }
             }
         }
+        if moves.start_up {
+            for (name, stepped) in self.step_back(&mut after, &next, &mut failed) {
+                loaded.retain(|(loaded, ..)| *loaded != name);
+                loaded.push((name, stepped.kept, stepped.available));
+            }
+        }
         if moves.together {
             self.hold_back(&before, &mut after, wanted, &next, &mut failed);
         }
@@ -88,7 +94,11 @@ impl Repository {
             }
             self.loader.ended(&name, None);
             let source = &mut next.get_mut(&name).expect("what is loaded is wanted").source;
-            source.versions = available;
+            if source.versions != available {
+                source.versions = available;
+                // What its files offer is another thing: it is tried again when anything changes.
+                source.fingerprint = behind(source.fingerprint);
+            }
             if let Some(kept) = kept {
                 source.kept = Some(Arc::new(kept));
             }
@@ -158,4 +168,9 @@ impl Repository {
         wanted.earlier.retain(|name, _| next.contains_key(name));
         wanted.gone_back.retain(|name, _| next.contains_key(name));
     }
+}
+
+/// The fingerprint of a model that serves less than its files offer.
+pub(super) fn behind(fingerprint: u64) -> u64 {
+    !fingerprint
 }

@@ -1,9 +1,9 @@
 //! The load of models: several of a wave at a time, all versions of a model or none.
 
-use super::{Desired, Repository};
+use super::{Desired, Repository, carry_out::behind};
 use crate::{
-    LoadOrder, ModelSnapshot, ModelVersion, RepositoryError, keep::Kept,
-    snapshot::ServingModel, source::ModelSource,
+    LoadOrder, ModelSnapshot, ModelVersion, RepositoryError, keep::Kept, snapshot::ServingModel,
+    source::ModelSource,
 };
 use hippocamp_config::select_versions;
 use hippocamp_types::Error;
@@ -47,11 +47,11 @@ impl Repository {
             }
         };
         let threads = self.options.load_threads.clamp(1, wave.len().max(1));
+        // All on threads that end: an allocator gives back what a thread has allocated when it is gone.
         thread::scope(|scope| {
-            for _ in 1..threads {
+            for _ in 0..threads {
                 scope.spawn(work);
             }
-            work();
         });
         results.into_inner().expect("nothing panics under this lock")
     }
@@ -91,7 +91,12 @@ impl Loading<'_> {
                 });
             }
             match self.versions(&selected, after) {
-                Ok(loaded) => return Ok(Loaded { available, ..loaded }),
+                Ok(mut loaded) => {
+                    if available != self.source.versions {
+                        loaded.model.fingerprint = behind(self.source.fingerprint);
+                    }
+                    return Ok(Loaded { available, ..loaded });
+                }
                 Err((version, error)) => {
                     if !start_up {
                         return Err(error);
@@ -136,17 +141,11 @@ impl Loading<'_> {
     }
 
     /// Loads these versions; the one that failed, and why.
-    fn versions(
-        &self,
-        versions: &[u64],
-        after: &ModelSnapshot,
-    ) -> Result<Loaded, (u64, Error)> {
+    fn versions(&self, versions: &[u64], after: &ModelSnapshot) -> Result<Loaded, (u64, Error)> {
         let source = self.source;
-        let mut model =
-            ServingModel { versions: BTreeMap::new(), fingerprint: source.fingerprint };
+        let mut model = ServingModel { versions: BTreeMap::new(), fingerprint: source.fingerprint };
         for &version in versions {
-            let mut loaded =
-                self.version(version, after).map_err(|error| (version, error))?;
+            let mut loaded = self.version(version, after).map_err(|error| (version, error))?;
             loaded.temporary.clone_from(&source.temporary);
             model.versions.insert(version, Arc::new(loaded));
         }

@@ -3,6 +3,7 @@
 
 use super::{
     Desired, Moves, Repository,
+    carry_out::behind,
     startup::{REST, unfinished},
 };
 use crate::{
@@ -90,7 +91,7 @@ impl Repository {
                         tracing::info!(model = %name, versions = ?young, "being written; earlier versions serve until they are whole");
                         source.versions.retain(|version| !young.contains(version));
                         // What is whole later is something else.
-                        source.fingerprint ^= 1;
+                        source.fingerprint = behind(source.fingerprint);
                         source.stats = None;
                         polled.again(name);
                         outcome.restless = true;
@@ -105,9 +106,9 @@ impl Repository {
         let changed: Vec<String> = look.changed.into_iter().collect();
         let moves = Moves { asked: &changed, together: true, start_up: look.first };
         let failed = self.carry_out(&mut wanted, next, &moves);
-        wanted.gone_back.retain(|name, print| {
-            look.rests.get(name).is_none_or(|rest| rest.print == *print)
-        });
+        wanted
+            .gone_back
+            .retain(|name, print| look.rests.get(name).is_none_or(|rest| rest.print == *print));
         look_again(&mut polled, &models, &look.rests, &failed);
         outcome.failed.extend(failed);
         Ok(outcome)

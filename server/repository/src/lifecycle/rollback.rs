@@ -52,9 +52,8 @@ impl Repository {
 /// The models that changed together with `name` and are connected with it through ensembles.
 fn along(wanted: &WantedModels, name: &str) -> Option<Vec<String>> {
     let published = wanted.earlier.get(name)?.published;
-    let moved = |name: &str| {
-        wanted.earlier.get(name).is_some_and(|earlier| earlier.published == published)
-    };
+    let moved =
+        |name: &str| wanted.earlier.get(name).is_some_and(|earlier| earlier.published == published);
     let members = |name: &str| -> Vec<String> {
         let now = wanted.models.get(name).map(|model| model.source.members());
         let before = wanted.earlier.get(name).map(|earlier| earlier.source.members());
@@ -80,10 +79,8 @@ fn restore(name: &str, earlier: &ModelSource) -> Result<ModelSource, RepositoryE
     if source.temporary.is_some() {
         return Ok(source);
     }
-    let kept = source
-        .kept
-        .as_ref()
-        .ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
+    let kept =
+        source.kept.as_ref().ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
     let (temporary, place) = kept
         .restore(&source.config.name)
         .map_err(|source| RepositoryError::Earlier { name: name.to_owned(), source })?;

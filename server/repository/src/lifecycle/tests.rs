@@ -1,4 +1,6 @@
 use super::*;
+use crate::{LoadOrder, ModelVersion};
+use hippocamp_config::ModelConfig;
 use hippocamp_telemetry::ModelStatistics;
 use hippocamp_types::{InferRequest, Rejected, Scheduler};
 use std::fs;
@@ -8,6 +10,7 @@ use tempfile::TempDir;
 #[derive(Default)]
 struct FakeLoader {
     loads: Mutex<Vec<String>>,
+    ended: Mutex<Vec<String>>,
 }
 
 struct Nothing;
@@ -30,13 +33,30 @@ impl ModelLoader for FakeLoader {
         if let Ok(text) = fs::read_to_string(&growing) {
             fs::write(growing, text + ".").unwrap();
         }
-        let config = ModelConfig::new(hippocamp_config::finish(order.config, &[]))?;
+        // One that fails at first.
+        let shy = order.directory.join(order.version.to_string()).join("shy");
+        if fs::remove_file(shy).is_ok() {
+            return Err(Error::unavailable("not yet"));
+        }
+        let mut config = order.config;
+        // As a backend completes what its files say.
+        if let Ok(space) =
+            fs::read_to_string(order.directory.join(format!("{}/space", order.version)))
+        {
+            config.parameters.entry("space".to_owned()).or_default().string_value = space;
+        }
+        let config = ModelConfig::new(hippocamp_config::finish(config, &[]))?;
         if let hippocamp_config::Scheduling::Ensemble(ensemble) = &config.scheduling {
             for step in &ensemble.steps {
-                assert!(
-                    (order.member)(&step.model, step.version).is_some(),
-                    "members are loaded first"
-                );
+                let member = (order.member)(&step.model, step.version);
+                let member = member.expect("members are loaded first");
+                let space = |path| fs::read_to_string(path).ok();
+                let wants = space(order.directory.join("1/needs"));
+                let has =
+                    member.raw.parameters.get("space").map(|space| space.string_value.clone());
+                if wants.is_some() && wants != has {
+                    return Err(Error::invalid("another space"));
+                }
             }
         }
         Ok(ModelVersion {
@@ -49,6 +69,11 @@ impl ModelLoader for FakeLoader {
             temporary: None,
             retirement: order.retirement,
         })
+    }
+
+    fn ended(&self, model: &str, failed: Option<&Error>) {
+        let ended = format!("{model} {}", if failed.is_some() { "failed" } else { "loaded" });
+        self.ended.lock().unwrap().push(ended);
     }
 }
 
@@ -63,12 +88,7 @@ impl Fixture {
     fn new() -> Self {
         let root = TempDir::new().unwrap();
         let loader = Arc::new(FakeLoader::default());
-        let options = RepositoryOptions {
-            roots: vec![root.path().to_owned()],
-            config_name: None,
-            load_threads: 2,
-        };
-        let repository = Repository::new(options, loader.clone());
+        let repository = Repository::new(options(&[root.path()]), loader.clone());
         let fixture = Self { root, loader, repository };
         fixture.write("m/config.pbtxt", &model("m", ""));
         fixture.write("m/1/model", "");
@@ -109,6 +129,17 @@ impl Fixture {
     }
 }
 
+fn options(roots: &[&std::path::Path]) -> RepositoryOptions {
+    RepositoryOptions {
+        roots: roots.iter().map(|&root| Root::Directory(root.to_owned())).collect(),
+        namespaces: false,
+        config_name: None,
+        load_threads: 2,
+        load_retries: 0,
+        kept_files: 10_000,
+    }
+}
+
 fn model(name: &str, scheduling: &str) -> String {
     let backend =
         if scheduling.is_empty() { "backend: \"fake\"" } else { "platform: \"ensemble\"" };
@@ -120,7 +151,9 @@ fn model(name: &str, scheduling: &str) -> String {
     )
 }
 
+mod earlier;
 mod polling;
+mod start_up;
 
 #[test]
 fn files_that_are_made_are_missed_with_the_way_to_make_them() {
@@ -249,7 +282,9 @@ fn overrides_replace_the_configuration_and_the_files() {
     drop(loaded);
     fixture.load("m").unwrap();
     assert_eq!(fixture.repository.snapshot().resolve("m", None).unwrap().version, 1);
-    assert!(!directory.exists(), "the files live as long as the model");
+    assert!(directory.exists(), "the files live as long as they can be gone back to");
+    fixture.repository.unload("m", false);
+    assert!(!directory.exists());
 }
 
 #[test]
@@ -271,4 +306,26 @@ fn stopping_waits_for_what_is_still_held() {
     assert!(fixture.index().contains(&"m UNLOADING".to_owned()));
     drop(held);
     assert!(fixture.repository.wait_retired(Duration::ZERO));
+}
+
+#[test]
+fn an_ensemble_is_loaded_anew_with_its_members_or_not_at_all() {
+    let fixture = Fixture::new();
+    fixture.write("m/1/space", "one");
+    fixture.write("e/1/needs", "one");
+    fixture.load("e").unwrap();
+    let versions = || {
+        let snapshot = fixture.repository.snapshot();
+        snapshot.resolve("m", None).unwrap().version
+    };
+    // The member alone would leave the ensemble behind.
+    fixture.write("m/2/space", "two");
+    let error = fixture.load("m").unwrap_err();
+    assert!(error.message().contains("ensemble 'e', which is made of it, would not"), "{error}");
+    assert_eq!(versions(), 1);
+    // The ensemble brings it along.
+    fixture.write("e/1/needs", "two");
+    fixture.load("e").unwrap();
+    assert_eq!(versions(), 2);
+    assert_eq!(fixture.repository.roll_back("m").unwrap(), ["e", "m"]);
 }

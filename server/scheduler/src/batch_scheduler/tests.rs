@@ -1,6 +1,6 @@
 use super::*;
 use crate::testing::{Hand, Replies, config, request, response};
-use hippocamp_telemetry::{Metrics, MetricsOptions};
+use hippocamp_telemetry::{Metrics, MetricsOptions, ModelSeries};
 use hippocamp_types::{ErrorCode, MonotonicClock};
 use std::{
     collections::BTreeMap,
@@ -75,7 +75,11 @@ impl Bench {
                output {{ name: "Y" data_type: TYPE_FP32 dims: 1 }} {settings}"#
         );
         let metrics = Metrics::new(MetricsOptions::default());
-        let statistics = metrics.model_statistics("m", 1, &BTreeMap::new(), 4, false);
+        let statistics = metrics.model_statistics(
+            &ModelSeries { name: "m", namespace: None, version: 1, tags: &BTreeMap::new() },
+            4,
+            false,
+        );
         let (tell, told) = sync_channel(100);
         let (go, instances): (Vec<_>, Vec<_>) = (0..instances)
             .map(|number| {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{ExecutionTimes, FailureReason, RequestTimes};
+use crate::{ExecutionTimes, FailureReason, ModelSeries, RequestTimes};
 
 fn at(ns: u64) -> Timestamp {
     Timestamp::from_nanos(ns)
@@ -34,7 +34,11 @@ fn assert_lines(text: &str, lines: &[&str]) {
 fn shows_tritons_names_labels_and_types() {
     let metrics = Metrics::new(MetricsOptions::default());
     let tags = BTreeMap::from([("team".to_owned(), "a\"b".to_owned())]);
-    let statistics = metrics.model_statistics("simple", 1, &tags, 8, false);
+    let statistics = metrics.model_statistics(
+        &ModelSeries { name: "simple", namespace: None, version: 1, tags: &tags },
+        8,
+        false,
+    );
     succeed(&statistics, 1_500);
     statistics.record_failure(FailureReason::Canceled, Duration::from_micros(1));
     statistics.pending_changed(3);
@@ -64,7 +68,11 @@ fn shows_tritons_names_labels_and_types() {
 #[test]
 fn remainders_below_a_microsecond_are_not_lost() {
     let metrics = Metrics::new(MetricsOptions::default());
-    let statistics = metrics.model_statistics("m", 1, &no_tags(), 0, false);
+    let statistics = metrics.model_statistics(
+        &ModelSeries { name: "m", namespace: None, version: 1, tags: &no_tags() },
+        0,
+        false,
+    );
     for _ in 0..10 {
         succeed(&statistics, 250);
     }
@@ -81,7 +89,11 @@ fn remainders_below_a_microsecond_are_not_lost() {
 #[test]
 fn latency_is_a_histogram_with_buckets() {
     let metrics = Metrics::new(MetricsOptions::default());
-    let statistics = metrics.model_statistics("m", 2, &no_tags(), 0, false);
+    let statistics = metrics.model_statistics(
+        &ModelSeries { name: "m", namespace: None, version: 2, tags: &no_tags() },
+        0,
+        false,
+    );
     succeed(&statistics, 50_000);
     succeed(&statistics, 20_000_000_000);
     assert_lines(
@@ -110,9 +122,17 @@ fn options_leave_families_out() {
         interval: Duration::from_secs(2),
     };
     let metrics = Metrics::new(quiet);
-    let decoupled = metrics.model_statistics("d", 1, &no_tags(), 0, true);
+    let decoupled = metrics.model_statistics(
+        &ModelSeries { name: "d", namespace: None, version: 1, tags: &no_tags() },
+        0,
+        true,
+    );
     decoupled.observe_first_response(Duration::from_millis(300));
-    let _plain = metrics.model_statistics("p", 1, &no_tags(), 0, false);
+    let _plain = metrics.model_statistics(
+        &ModelSeries { name: "p", namespace: None, version: 1, tags: &no_tags() },
+        0,
+        false,
+    );
     let text = metrics.render();
     for absent in ["hippocamp_", "_duration_us", "nv_cpu_", r#"histogram_ms_count{model="p""#] {
         assert!(!text.contains(absent), "{absent} in:\n{text}");
@@ -136,9 +156,17 @@ fn a_reload_goes_on_counting_and_an_unload_ends_the_series() {
         let samples = text.lines().filter(|l| l.starts_with("nv_inference_request_success{"));
         assert_eq!(samples.collect::<Vec<_>>(), [line]);
     };
-    let old = metrics.model_statistics("m", 1, &no_tags(), 0, false);
+    let old = metrics.model_statistics(
+        &ModelSeries { name: "m", namespace: None, version: 1, tags: &no_tags() },
+        0,
+        false,
+    );
     succeed(&old, 1_000);
-    let new = metrics.model_statistics("m", 1, &no_tags(), 0, false);
+    let new = metrics.model_statistics(
+        &ModelSeries { name: "m", namespace: None, version: 1, tags: &no_tags() },
+        0,
+        false,
+    );
     succeed(&new, 1_000);
     count(2);
     assert_eq!(new.report().success.count, 1, "statistics are each generation's own");

@@ -7,12 +7,12 @@ const SETTLE: Duration = Duration::from_secs(2);
 
 impl Fixture {
     /// Polls at that second; names that failed.
-    fn poll(&self, second: u64) -> Vec<String> {
+    pub(super) fn poll(&self, second: u64) -> Vec<String> {
         let now = Timestamp::from_nanos(second * 1_000_000_000);
         self.repository.poll(now, SETTLE).unwrap().failed.into_keys().collect()
     }
 
-    fn remove(&self, path: &str) {
+    pub(super) fn remove(&self, path: &str) {
         let path = self.root.path().join(path);
         if path.is_dir() {
             fs::remove_dir_all(path).unwrap()
@@ -22,7 +22,7 @@ impl Fixture {
     }
 
     /// The versions that serve.
-    fn versions(&self) -> Vec<(String, u64)> {
+    pub(super) fn versions(&self) -> Vec<(String, u64)> {
         let snapshot = self.repository.snapshot();
         let models = snapshot.models.iter();
         let versions =
@@ -33,7 +33,7 @@ impl Fixture {
     }
 }
 
-fn lines(expect: [(&str, u64); 3]) -> Vec<(String, u64)> {
+pub(super) fn lines(expect: [(&str, u64); 3]) -> Vec<(String, u64)> {
     expect.map(|(name, version)| (name.to_owned(), version)).to_vec()
 }
 

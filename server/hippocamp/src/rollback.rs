@@ -1,0 +1,66 @@
+//! `hippocamp rollback`: asks a running server to go back to what served before.
+
+use crate::command::Rollback;
+use anyhow::{Context as _, bail};
+use hippocamp_client::HttpClient;
+use http::Method;
+use serde::Deserialize;
+use tokio::runtime;
+
+/// What the server answers.
+#[derive(Deserialize)]
+struct Answer {
+    models: Vec<String>,
+}
+
+/// Returns what is told on success.
+///
+/// # Errors
+/// If the server cannot be reached, or refuses.
+pub(crate) fn run(wanted: &Rollback) -> anyhow::Result<String> {
+    let client = HttpClient::new(&wanted.url).context("--url")?;
+    let path = format!("/v2/repository/models/{}/rollback", encoded(&wanted.model));
+    let headers: Vec<(&str, &str)> =
+        wanted.api_key.iter().map(|key| ("x-api-key", key.as_str())).collect();
+    let answer = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start a runtime")?
+        .block_on(client.request(Method::POST, &path, &headers, ""))
+        .with_context(|| format!("no answer from {}: is the server there? (--url)", wanted.url))?;
+    if answer.status != 200 {
+        bail!(
+            "{} answered {}: {}",
+            wanted.url,
+            answer.status,
+            String::from_utf8_lossy(&answer.body).trim()
+        );
+    }
+    let Answer { models } = answer.json().context("the answer is not that of Hippocamp")?;
+    Ok(format!("went back: {}\n", models.join(", ")))
+}
+
+/// The name as a part of a path.
+fn encoded(name: &str) -> String {
+    let mut path = String::new();
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                path.push(byte.into())
+            }
+            _ => path.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stay_one_part_of_the_path() {
+        assert_eq!(encoded("film_index-2.bow"), "film_index-2.bow");
+        assert_eq!(encoded("a/b c?"), "a%2Fb%20c%3F");
+    }
+}

@@ -1,0 +1,93 @@
+//! The way back.
+
+use super::{polling::lines, *};
+
+impl Fixture {
+    /// What the file says that `name` was loaded from.
+    fn says(&self, name: &str) -> String {
+        let snapshot = self.repository.snapshot();
+        let model = snapshot.resolve(name, None).unwrap();
+        fs::read_to_string(model.directory.join(model.version.to_string()).join("model")).unwrap()
+    }
+
+    fn replace(&self, path: &str, text: &str) {
+        self.write("next", text);
+        fs::rename(self.root.path().join("next"), self.root.path().join(path)).unwrap();
+    }
+}
+
+#[test]
+fn what_served_before_serves_again_though_its_files_are_gone() {
+    let fixture = Fixture::new();
+    fixture.write("n/1/model", "one");
+    fixture.poll(0);
+    let nothing = fixture.repository.roll_back("n").unwrap_err();
+    assert!(nothing.message().contains("no earlier generation of model 'n' is kept"), "{nothing}");
+
+    fixture.replace("n/1/model", "two");
+    fixture.poll(1);
+    fixture.poll(3);
+    assert_eq!(fixture.says("n"), "two");
+    assert_eq!(fixture.repository.roll_back("n").unwrap(), ["n"]);
+    assert_eq!(fixture.says("n"), "one");
+    assert!(fixture.repository.roll_back("n").is_err(), "it goes back one generation");
+
+    // The files it went back from are not loaded again, whatever else changes ...
+    fixture.write("m/2/model", "");
+    fixture.poll(4);
+    fixture.poll(6);
+    assert_eq!(fixture.says("n"), "one");
+    // ... until they change.
+    fixture.replace("n/1/model", "three");
+    fixture.poll(7);
+    fixture.poll(9);
+    assert_eq!(fixture.says("n"), "three");
+    assert_eq!(fixture.repository.roll_back("n").unwrap(), ["n"]);
+    assert_eq!(fixture.says("n"), "one");
+}
+
+#[test]
+fn what_was_written_in_place_is_not_gone_back_to() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("n/1/model", "written over");
+    fixture.poll(1);
+    fixture.poll(3);
+    let error = fixture.repository.roll_back("n").unwrap_err();
+    assert!(error.message().contains("'1/model' was written in place"), "{error}");
+    assert_eq!(fixture.says("n"), "written over");
+}
+
+#[test]
+fn what_moved_together_goes_back_together() {
+    let fixture = Fixture::new();
+    fixture.write("m/1/model", "one");
+    fixture.poll(0);
+    fixture.write("m/2/model", "two");
+    fixture.write("n/2/model", "of no ensemble");
+    fixture.poll(1);
+    fixture.poll(3);
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
+    fixture.loads();
+    assert_eq!(fixture.repository.roll_back("e").unwrap(), ["e", "m"]);
+    assert_eq!(fixture.loads(), ["m/1", "e/1"]);
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 2)]));
+    assert_eq!(fixture.says("m"), "one");
+    fixture.poll(20);
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 2)]));
+}
+
+#[test]
+fn explicit_loads_can_be_taken_back() {
+    let fixture = Fixture::new();
+    fixture.write("n/1/model", "one");
+    fixture.load("n").unwrap();
+    fixture.replace("n/1/model", "two");
+    fixture.load("n").unwrap();
+    fixture.repository.roll_back("n").unwrap();
+    assert_eq!(fixture.says("n"), "one");
+    fixture.load("n").unwrap();
+    assert_eq!(fixture.says("n"), "two", "whoever asks for the files gets them");
+    let unknown = fixture.repository.roll_back("nope").unwrap_err();
+    assert!(unknown.message().contains("'nope'"), "{unknown}");
+}
