@@ -24,7 +24,6 @@ VALUES = {
     "allow-vertex-ai": "true",
     "enable-peer-access": "true",
     "grpc-keepalive-permit-without-calls": "1",
-    "model-namespacing": "true",
 }
 # Flags that the help does not show, since another one stands for them.
 ALIASES = {"model-store": "model-repository", "strict-model-config": "disable-auto-complete-config"}

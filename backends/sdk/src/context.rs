@@ -212,6 +212,65 @@ impl ModelContext<'_> {
     }
 }
 
+impl ModelContext<'_> {
+    /// Bytes of all files of this version: what a backend reads whole, or maps, it holds in memory.
+    ///
+    /// # Errors
+    /// If a file is gone meanwhile.
+    pub fn version_bytes(&self) -> Result<u64, Error> {
+        fn below(directory: &Path) -> std::io::Result<u64> {
+            let mut bytes = 0;
+            for entry in std::fs::read_dir(directory)? {
+                let path = entry?.path();
+                bytes += if path.is_dir() { below(&path)? } else { path.metadata()?.len() };
+            }
+            Ok(bytes)
+        }
+        let directory = self.version_directory();
+        below(&directory).map_err(|error| {
+            Error::internal(format!("cannot read '{}': {error}", directory.display()))
+        })
+    }
+
+    /// Tells the server how much memory the model needs, without what its instances need for
+    /// themselves: it stands in the model's statistics and metrics. The last report counts.
+    ///
+    /// # Errors
+    /// If the server refuses it.
+    pub fn report_memory(&self, bytes: u64) -> Result<(), Error> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let mut attributes = ptr::null_mut();
+        // SAFETY: `attributes` is a place to write to.
+        check(unsafe { abi::TRITONSERVER_BufferAttributesNew(&raw mut attributes) })?;
+        let attributes = OwnedAttributes(attributes);
+        let kind = abi::TRITONSERVER_MemoryType::CPU;
+        // SAFETY: the attributes are live by ownership.
+        check(unsafe { abi::TRITONSERVER_BufferAttributesSetMemoryType(attributes.0, kind) })?;
+        // SAFETY: as above.
+        check(unsafe { abi::TRITONSERVER_BufferAttributesSetMemoryTypeId(attributes.0, 0) })?;
+        // SAFETY: as above.
+        check(unsafe { abi::TRITONSERVER_BufferAttributesSetByteSize(attributes.0, bytes) })?;
+        let mut usage = [attributes.0];
+        // SAFETY: the model is live during the call that this context is an argument of; the array has one
+        // element, which the server does not keep.
+        check(unsafe {
+            abi::TRITONBACKEND_ModelReportMemoryUsage(self.model, usage.as_mut_ptr(), 1)
+        })
+    }
+}
+
+/// Attributes of a buffer that are ours to delete.
+struct OwnedAttributes(*mut abi::TRITONSERVER_BufferAttributes);
+
+impl Drop for OwnedAttributes {
+    fn drop(&mut self) {
+        // SAFETY: the attributes are live and nobody else deletes them.
+        let deleted = unsafe { abi::TRITONSERVER_BufferAttributesDelete(self.0) };
+        // Attributes that cannot be deleted are leaked; there is nobody to tell.
+        drop(check(deleted));
+    }
+}
+
 impl InstanceContext<'_> {
     /// Reads the instance's properties.
     ///

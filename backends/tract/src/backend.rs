@@ -71,6 +71,8 @@ impl Backend for Tract {
         let (config, auto_complete) = (context.config(), context.auto_complete());
         check_embedding_space(context.name(), config, plan.embedding_space(), auto_complete)?;
         validate(context.name(), context.config(), inputs, outputs)?;
+        // Its weights, which are most of its file; as they are packed for the kernels it may be more.
+        context.report_memory(context.version_bytes()?)?;
         Ok(TractModel { plan: Arc::new(plan), batched: context.max_batch_size() > 0 })
     }
 

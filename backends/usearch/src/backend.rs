@@ -79,6 +79,9 @@ impl Backend for Usearch {
         let Settings { id_column, limits, .. } = settings;
         let id_column = takes_ids(context.config()).then_some(id_column.as_str());
         let searcher = Searcher::new(index, facets, id_column, limits).map_err(refuse)?;
+        // The index is mapped; the table of items is unpacked.
+        let table = searcher.index().items().table().get_array_memory_size() as u64;
+        context.report_memory(context.version_bytes()?.saturating_add(table))?;
         let batched = context.max_batch_size() > 0;
         Ok(UsearchModel(Arc::new(Version { searcher, outputs, batched })))
     }

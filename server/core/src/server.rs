@@ -148,6 +148,11 @@ impl InferenceServer {
         self.repository.wait_ended(seen)
     }
 
+    /// Does `work` on each of the threads that load models. Blocks while they load.
+    pub fn on_each_loader(&self, work: impl Fn() + Sync) {
+        self.repository.on_each_loader(work);
+    }
+
     /// Is not ready from now on; after `delay`, in which load balancers may notice, refuses new
     /// requests and waits for those in flight; false if some are left after `timeout`.
     pub async fn drain(&self, delay: Duration, timeout: Duration) -> bool {

@@ -23,11 +23,12 @@ use arc_swap::ArcSwap;
 use carry_out::Moves;
 use hippocamp_proto::inference::model_config::SchedulingChoice;
 use hippocamp_types::{Error, pattern};
+use rayon::ThreadPool;
 use rollback::Earlier;
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -62,6 +63,8 @@ pub struct Repository {
     closed: AtomicBool,
     published: ArcSwap<ModelSnapshot>,
     states: States,
+    /// Threads that load, once there is something to load.
+    loaders: OnceLock<ThreadPool>,
     /// Names that stores were last seen to hold: the index asks none.
     stored: Mutex<BTreeSet<String>>,
 }
@@ -104,6 +107,7 @@ impl Repository {
             closed: AtomicBool::new(false),
             published: ArcSwap::default(),
             states: States::default(),
+            loaders: OnceLock::new(),
             stored: Mutex::default(),
         }
     }

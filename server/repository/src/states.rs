@@ -143,6 +143,18 @@ impl States {
         }
     }
 
+    /// Versions that were unloaded and are none of these, those that stand in the repository, are not
+    /// shown any more.
+    pub(crate) fn forget_gone(&self, name: &str, versions: &[u64]) {
+        let mut table = self.table();
+        if let Some(lines) = table.models.get_mut(name) {
+            lines.retain(|version, line| {
+                let stands = version.is_none_or(|version| versions.contains(&version));
+                stands || line.state != ModelState::Unavailable || line.reason != UNLOADED
+            });
+        }
+    }
+
     /// The files of a model are again those that serve: nothing is wrong with it any more.
     pub(crate) fn mended(&self, name: &str) {
         let mut table = self.table();

@@ -93,6 +93,7 @@ impl Repository {
                 continue;
             }
             self.loader.ended(&name, None);
+            self.states.forget_gone(&name, &next[&name].source.versions);
             let source = &mut next.get_mut(&name).expect("what is loaded is wanted").source;
             if source.versions != available {
                 source.versions = available;

@@ -7,10 +7,10 @@ use crate::{
 };
 use hippocamp_config::select_versions;
 use hippocamp_types::Error;
+use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex},
-    thread,
 };
 
 /// A model that was loaded.
@@ -23,6 +23,23 @@ pub(super) struct Loaded {
 }
 
 impl Repository {
+    /// The threads that load. They live as long as the server: what a model allocates while it is loaded
+    /// lives long, and the pages of threads that come and go would be left half full at each load.
+    fn loaders(&self) -> &ThreadPool {
+        self.loaders.get_or_init(|| {
+            ThreadPoolBuilder::new()
+                .num_threads(self.options.load_threads.max(1))
+                .thread_name(|place| format!("loader-{place}"))
+                .build()
+                .expect("a server that has no threads to load with cannot serve")
+        })
+    }
+
+    /// Does `work` on each of the threads that load.
+    pub fn on_each_loader(&self, work: impl Fn() + Sync) {
+        self.loaders().broadcast(|_| work());
+    }
+
     /// Loads the models of one wave, several at a time.
     pub(super) fn load_wave(
         &self,
@@ -47,12 +64,7 @@ impl Repository {
             }
         };
         let threads = self.options.load_threads.clamp(1, wave.len().max(1));
-        // All on threads that end: an allocator gives back what a thread has allocated when it is gone.
-        thread::scope(|scope| {
-            for _ in 0..threads {
-                scope.spawn(work);
-            }
-        });
+        self.loaders().scope(|scope| (0..threads).for_each(|_| scope.spawn(|_| work())));
         results.into_inner().expect("nothing panics under this lock")
     }
 }

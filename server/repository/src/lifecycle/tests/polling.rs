@@ -74,6 +74,21 @@ fn what_comes_and_goes_is_loaded_and_unloaded() {
 }
 
 #[test]
+fn the_index_forgets_versions_that_are_gone() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    for version in 2..9 {
+        fixture.write(&format!("n/{version}/model"), "");
+        fixture.remove(&format!("n/{}", version - 1));
+        fixture.poll(version * 10);
+        fixture.poll(version * 10 + 2);
+    }
+    let lines: Vec<String> =
+        fixture.index().into_iter().filter(|line| line.starts_with("n ")).collect();
+    assert_eq!(lines, ["n UNAVAILABLE unloaded", "n READY"], "of the last that was replaced, too");
+}
+
+#[test]
 fn what_fails_leaves_what_serves_and_says_why() {
     let fixture = Fixture::new();
     fixture.poll(0);
