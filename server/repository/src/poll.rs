@@ -17,6 +17,8 @@ use std::{
 pub(crate) struct Polled {
     models: BTreeMap<String, Seen>,
     prints: Prints,
+    /// Models that wait for others, since when.
+    waiting: BTreeMap<String, Timestamp>,
     looked: bool,
 }
 
@@ -54,8 +56,8 @@ pub(crate) struct Look {
     pub(crate) unreadable: BTreeMap<String, String>,
     /// Nothing was looked at before.
     pub(crate) first: bool,
-    /// Some models have changed since the last look: it is worth to look again soon.
-    pub(crate) restless: bool,
+    /// Models that have changed and are not at rest yet: it is worth to look again soon.
+    pub(crate) restless: BTreeSet<String>,
 }
 
 impl Polled {
@@ -78,7 +80,9 @@ impl Polled {
             if rests {
                 look.gone.insert(name.clone());
             }
-            look.restless |= !rests;
+            if !rests {
+                look.restless.insert(name.clone());
+            }
             !rests
         });
         look.gone.iter().for_each(|name| self.prints.forget(name));
@@ -94,14 +98,10 @@ impl Polled {
                 look.unreadable.extend(seen.unreadable(&error).map(|told| (name.clone(), told)));
             }
             // What cannot be read is not at rest, and no reason to look sooner once that is told.
-            let Some(stat) = stat else {
-                look.restless |= !rests;
-                continue;
-            };
             if !rests {
-                look.restless = true;
-                continue;
+                look.restless.insert(name.clone());
             }
+            let (Some(stat), true) = (stat, rests) else { continue };
             let before = seen.rested;
             let rest = match before {
                 Some(rest) if rest.stat == stat => rest,
@@ -122,6 +122,17 @@ impl Polled {
             look.rests.insert(name.clone(), rest);
         }
         look
+    }
+
+    /// Whether this model, which is at rest, waits for others that are not: no longer than `longest`.
+    pub(crate) fn waits(&mut self, name: &str, now: Timestamp, longest: Duration) -> bool {
+        let since = *self.waiting.entry(name.to_owned()).or_insert(now);
+        now.since(since) < longest
+    }
+
+    /// This model need not wait any more.
+    pub(crate) fn need_not_wait(&mut self, name: &str) {
+        self.waiting.remove(name);
     }
 
     /// The next look takes this model as changed: it was written while it was loaded.
@@ -190,7 +201,7 @@ mod tests {
             let places = exists.then(|| ("m".to_owned(), place));
             let now = Timestamp::from_nanos(second * 1_000_000_000);
             let look = self.polled.look(&places.into_iter().collect(), now, SETTLE);
-            (look.changed.contains("m"), look.gone.contains("m"), look.restless)
+            (look.changed.contains("m"), look.gone.contains("m"), !look.restless.is_empty())
         }
     }
 

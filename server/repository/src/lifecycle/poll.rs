@@ -2,14 +2,14 @@
 //! ensemble and its members move together or not at all.
 
 use super::{
-    Desired, Moves, Repository,
+    Desired, Moves, Repository, WantedModels,
     carry_out::behind,
     startup::{REST, unfinished},
 };
 use crate::{
     ModelSnapshot, RepositoryError,
     files::{Stats, stats, stats_by_entry, total},
-    poll::{Polled, Rest},
+    poll::{Look, Polled, Rest},
     root::{Found, Place},
 };
 use hippocamp_types::{Error, Timestamp};
@@ -18,6 +18,9 @@ use std::{
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
+
+/// A model waits at most so many times as long as files settle for others that belong to it.
+const PATIENCE: u32 = 10;
 
 /// What a poll has done.
 #[derive(Debug, Default)]
@@ -48,8 +51,8 @@ impl Repository {
             }
         }
         let mut polled = self.polled.lock().expect("a poll does not panic while it holds the lock");
-        let look = polled.look(&places, now, settle);
-        let mut outcome = PollOutcome { failed, restless: look.restless };
+        let mut look = polled.look(&places, now, settle);
+        let mut outcome = PollOutcome { failed, restless: !look.restless.is_empty() };
         for (name, error) in &look.unreadable {
             let error = Error::invalid(error.clone());
             outcome.failed.insert(name.clone(), self.refuse(name, error));
@@ -60,6 +63,17 @@ impl Repository {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         if self.closed.load(Ordering::Relaxed) {
             return Ok(PollOutcome::default());
+        }
+        for name in wait_for(&look, &wanted) {
+            if polled.waits(&name, now, settle * PATIENCE) {
+                look.rests.remove(&name);
+                look.changed.remove(&name);
+                polled.again(&name);
+            }
+        }
+        look.changed.iter().for_each(|name| polled.need_not_wait(name));
+        if look.changed.is_empty() && look.gone.is_empty() {
+            return Ok(outcome);
         }
         let mut next = wanted.models.clone();
         for name in &look.gone {
@@ -113,6 +127,30 @@ impl Repository {
         outcome.failed.extend(failed);
         Ok(outcome)
     }
+}
+
+/// Models that have changed and are at rest, but belong through ensembles to some that are not: what is
+/// made for each other comes together.
+fn wait_for(look: &Look, wanted: &WantedModels) -> Vec<String> {
+    let mut belong: BTreeSet<&str> = look.restless.iter().map(String::as_str).collect();
+    loop {
+        let before = belong.len();
+        for (name, model) in &wanted.models {
+            let members = model.source.members();
+            let of_this =
+                || members.iter().filter_map(|member| wanted.models.get_key_value(member));
+            let touched = belong.contains(name.as_str())
+                || members.iter().any(|member| belong.contains(member.as_str()));
+            if touched && !members.is_empty() {
+                belong.insert(name);
+                belong.extend(of_this().map(|(member, _)| member.as_str()));
+            }
+        }
+        if belong.len() == before {
+            break;
+        }
+    }
+    look.changed.iter().filter(|name| belong.contains(name.as_str())).cloned().collect()
 }
 
 /// What the system knows of the files of a model at rest; nothing that fits if they have been written since.

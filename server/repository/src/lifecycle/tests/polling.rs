@@ -74,6 +74,36 @@ fn what_comes_and_goes_is_loaded_and_unloaded() {
 }
 
 #[test]
+fn what_belongs_together_waits_for_each_other() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.loads();
+    fixture.write("m/2/model", "");
+    fixture.poll(1);
+    // The ensemble changes, too, when the member is at rest; others are not concerned.
+    fixture.write("e/1/more", "");
+    fixture.write("n/2/model", "");
+    fixture.poll(3);
+    assert!(fixture.loads().is_empty());
+    fixture.poll(5);
+    let mut loads = fixture.loads();
+    loads.sort();
+    assert_eq!(loads, ["e/1", "m/2", "n/2"]);
+
+    // No longer than ten times as long as files settle.
+    fixture.write("m/3/model", "");
+    for second in 10..40 {
+        fixture.write("e/1/more", &second.to_string());
+        fixture.poll(second);
+        let loads = fixture.loads();
+        match second {
+            32.. => break assert_eq!(loads, ["m/3", "e/1"]),
+            _ => assert!(loads.is_empty(), "{second}"),
+        }
+    }
+}
+
+#[test]
 fn the_index_forgets_versions_that_are_gone() {
     let fixture = Fixture::new();
     fixture.poll(0);
