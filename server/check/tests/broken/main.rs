@@ -94,14 +94,15 @@ fn models_that_are_asked_for_come_with_their_members() {
     let (_, fixture) =
         fixtures().into_iter().find(|(name, _)| name == "ensemble_map_keys").unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    fixture.materialise(scratch.path());
+    let root = [scratch.path().join("repository")];
+    fixture.materialise(&root[0]);
     let mut options = fixture.options();
     options.models = vec!["a".to_owned()];
-    let report = check(&[scratch.path().to_owned()], &options).unwrap();
+    let report = check(&root, &options).unwrap();
     assert_eq!((report.models, report.findings.len()), (1, 0));
     options.models = vec!["e".to_owned()];
-    assert!(check(&[scratch.path().to_owned()], &options).unwrap().findings.len() > 1);
+    assert!(check(&root, &options).unwrap().findings.len() > 1);
     options.models = vec!["f".to_owned()];
-    let error = check(&[scratch.path().to_owned()], &options).unwrap_err().to_string();
+    let error = check(&root, &options).unwrap_err().to_string();
     assert!(error.contains("there is no model 'f'"), "{error}");
 }
