@@ -83,7 +83,7 @@ impl Printer<'_> {
                     }
                 }
                 value @ Value::Message(_) => {
-                    let inner = before.step(&field, Some);
+                    let inner = before.step(&field, |value| Some(value));
                     self.block(name, value, &inner, &path, depth);
                 }
                 value => {
@@ -167,7 +167,8 @@ impl Printer<'_> {
             stage.as_ref().is_some_and(|stage| stage.get_field(field) == value)
         };
         // A default that was not written is not the text's.
-        let written = same(&before.written) && self.view.positions.at(path).is_some();
+        let set = before.written.as_ref().is_some_and(|written| written.has_field(field));
+        let written = same(&before.written) && (set || self.view.positions.at(path).is_some());
         self.push(depth, text, path, Some((written, same(&before.prepared))));
     }
 

@@ -101,7 +101,10 @@ fn likeliest(kind: &str, value: &str) -> Option<i32> {
     let descriptor = DESCRIPTORS.all_enums().find(|known| known.name() == kind)?;
     let values: Vec<(String, i32)> =
         descriptor.values().map(|known| (known.name().to_owned(), known.number())).collect();
-    let meant = nearest(value, values.iter().map(|(name, _)| name.as_str()));
+    let whole = |name: &str| name.strip_suffix(value).is_some_and(|start| start.ends_with('_'));
+    let mut names = values.iter().map(|(name, _)| name.as_str());
+    // CPU is meant to be KIND_CPU.
+    let meant = names.clone().find(|name| whole(name)).or_else(|| nearest(value, &mut names));
     let known = meant.and_then(|meant| values.iter().find(|(name, _)| name == meant));
     known.or(values.get(1)).map(|(_, number)| *number)
 }

@@ -141,6 +141,7 @@ impl Scan<'_> {
                 if is_string && pending.name == "key" {
                     // Unterminated, it may have no end.
                     let key = self.text.get(span.start + 1..span.end - 1).unwrap_or_default();
+                    let key = unescaped(key);
                     let map = of.rfind('[').map_or(of.as_str(), |bracket| &of[..bracket]);
                     self.found.keyed.entry(format!("{map}[\"{key}\"]")).or_insert(of);
                 }
@@ -247,4 +248,17 @@ fn end_of_string(bytes: &[u8], mut at: usize, quote: u8) -> usize {
         }
     }
     at
+}
+
+/// A key as it is meant, as far as quotes and backslashes go.
+fn unescaped(key: &str) -> String {
+    let mut letters = key.chars();
+    let mut meant = String::new();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => meant.extend(letters.next()),
+            letter => meant.push(letter),
+        }
+    }
+    meant
 }
