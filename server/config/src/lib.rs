@@ -28,6 +28,7 @@ pub use model::{
     OutputConfig, QueuePolicy, Scheduling, TimeoutAction,
 };
 pub use pbtxt::{parse_pbtxt, read_pbtxt};
+pub use platform::platforms;
 pub use positions::{Position, Positions};
 pub use suggest::nearest;
 pub use versions::select_versions;

@@ -152,7 +152,7 @@ version_policy { latest { num_versions: 2 } }
         check("input.name", Some((3, 5)));
         check("input[0].dims", Some((3, 15)));
         check("input[0].dims[1]", Some((3, 26)));
-        check("input[1].reshape.shape", Some((4, 27)));
+        check("input[1].reshape.shape", Some((4, 30)));
         check("input[2]", Some((6, 1)));
         check("input[2].dims", Some((6, 9)));
         check("parameters[\"a\"]", Some((7, 1)));

@@ -51,7 +51,10 @@ fn dynamic(config: &proto::ModelConfig) -> DynamicMessage {
 
 impl Printer<'_> {
     fn message(&mut self, message: &DynamicMessage, before: &Before, path: &str, depth: usize) {
-        for field in message.descriptor().fields() {
+        let descriptor = message.descriptor();
+        // The descriptor goes by number, a reader by the order in which they are declared.
+        let declared = descriptor.descriptor_proto().field.iter();
+        for field in declared.filter_map(|field| descriptor.get_field_by_name(field.name())) {
             // What is not set says nothing, but for this one.
             if !message.has_field(&field)
                 && field.full_name() != "inference.ModelConfig.max_batch_size"

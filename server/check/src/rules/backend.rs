@@ -25,7 +25,10 @@ const MISSING: Rule = Rule {
 pub(super) const RULES: [&Rule; 2] = [&NO_BACKEND, &MISSING];
 
 pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
-    if view.faults.iter().any(|fault| matches!(fault, ConfigError::NoBackend { .. })) {
+    let unknown = view.faults.iter().any(|fault| matches!(fault, ConfigError::NoBackend { .. }));
+    // Without anything in it, a directory lacks a version first.
+    let is_bare = view.numbers.is_empty() && !view.config_path.exists();
+    if unknown && !is_bare {
         let message = "nothing tells which backend runs the model: write backend: \"tract\" (or another), or put a \
                        model.onnx into the version's directory";
         view.report(findings, &NO_BACKEND, "backend", message);

@@ -32,7 +32,7 @@ const MODEL_NAME: Rule = Rule {
 const MISNAMED: Rule = Rule {
     id: "config-misnamed",
     severity: Severity::Warning,
-    summary: "a file that looks like config.pbtxt under another name",
+    summary: "a file that looks like config.pbtxt under another name, or in a version's directory",
     help: "Only config.pbtxt is read, and configs/<name>.pbtxt with --model-config-name. Rename or remove the file.",
 };
 
@@ -109,6 +109,16 @@ pub(super) fn check(_: &Context<'_>, view: &ModelView, findings: &mut Findings) 
         view.report_file(findings, &MODEL_NAME, &view.directory, message);
     }
     let there = view.directory.join("config.pbtxt").exists();
+    for number in &view.numbers {
+        let file = view.version_directory(*number).join("config.pbtxt");
+        if file.is_file() {
+            let message = format!(
+                "a configuration in a version's directory is not read: it belongs into '{}'",
+                view.directory.display()
+            );
+            view.report_file(findings, &MISNAMED, file, message);
+        }
+    }
     for entry in fs::read_dir(&view.directory).into_iter().flatten().flatten() {
         let Ok(name) = entry.file_name().into_string() else { continue };
         if !is_nearly_config(&name) || !entry.path().is_file() {

@@ -99,12 +99,20 @@ pub(crate) fn model(context: &Context<'_>, view: &ModelView, findings: &mut Find
     }
 }
 
+/// Names listed in one message.
+const MAX_LISTED: usize = 12;
+
 /// The end of a message about a name that is none: the nearest one, or all there are.
 pub(crate) fn hint<'a>(name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     if let Some(near) = nearest(name, known.clone()) {
         return format!("did you mean '{near}'?");
     }
-    let names: Vec<_> = known.into_iter().map(|name| format!("'{name}'")).collect();
+    let mut names: Vec<_> = known.into_iter().map(|name| format!("'{name}'")).collect();
+    let more = names.len().saturating_sub(MAX_LISTED);
+    if more > 1 {
+        names.truncate(MAX_LISTED);
+        names.push(format!("{more} more"));
+    }
     if names.is_empty() {
         "there are none".to_owned()
     } else {

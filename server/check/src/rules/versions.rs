@@ -44,8 +44,9 @@ pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
     }
     if view.numbers.is_empty() {
         let message = format!(
-            "the model has no version: expected a directory named by a number, such as '{}'",
-            view.version_directory(1).display()
+            "the model has no version: expected a directory named by a number, such as '{}'{}",
+            view.version_directory(1).display(),
+            view.remedy()
         );
         view.report_file(findings, &NONE, &view.directory, message);
         return;

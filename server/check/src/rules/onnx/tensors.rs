@@ -7,6 +7,7 @@ use crate::{
     rules::{Context, hint},
     view::{Look, ModelView, Tensor, Version, brackets, inputs, json_of, outputs},
 };
+use hippocamp_proto::inference::model_config::SchedulingChoice;
 use hippocamp_tract::{Inspection, TensorInfo};
 
 const INPUT: Rule = Rule {
@@ -64,6 +65,7 @@ pub(crate) fn check(_: &Context<'_>, view: &ModelView, findings: &mut Findings) 
         look(view, version, graph, findings);
         if let (Some(config), true) = (&version.completed, findings.all.len() == before)
             && view.repaired.is_empty()
+            && !matches!(config.scheduling_choice, Some(SchedulingChoice::SequenceBatching(_)))
             && let Err(error) = graph.validate(&view.name, &json_of(config))
             && !error.message().contains("is encoder")
         {
@@ -95,9 +97,11 @@ fn look(view: &ModelView, version: &Version, graph: &Inspection, findings: &mut 
             }
         }
     }
+    // Controls and states of sequences are inputs too, which `sequence_batching` names.
+    let sequences = matches!(config.scheduling_choice, Some(SchedulingChoice::SequenceBatching(_)));
     for info in &graph.inputs {
         let is_there = configured.iter().any(|tensor| tensor.name == info.name);
-        if !is_there && !configured.is_empty() {
+        if !is_there && !sequences && !configured.is_empty() {
             let message = format!(
                 "the graph's input '{}' is not configured{of}: write  {}",
                 info.name,

@@ -8,8 +8,12 @@ use super::{
     refusals::{REFUSED, WITHOUT_EFFECT},
     versions,
 };
-use crate::{Rule, Severity, finding::Findings, view::ModelView};
-use hippocamp_config::{ConfigError, Direction, ModelConfig, TensorFault};
+use crate::{
+    Rule, Severity,
+    finding::Findings,
+    view::{Engine, ModelView},
+};
+use hippocamp_config::{ConfigError, Direction, ModelConfig, TensorFault, nearest, platforms};
 use hippocamp_proto::inference as proto;
 use repair::repair;
 
@@ -60,11 +64,36 @@ pub(super) fn check(_: &Context<'_>, view: &ModelView, findings: &mut Findings) 
             return;
         }
         let (rule, path) = place_of(&fault, &config, view);
-        view.report(findings, rule, &path, fault.to_string());
+        let (severity, message) = if may_be_completed(&fault, view) {
+            let message = format!("{fault}, unless its backend completes it at load");
+            (Severity::Note, message)
+        } else {
+            (rule.severity, explained(&fault))
+        };
+        view.report_as(severity, findings, rule, &path, message);
         tensors_removed |= matches!(fault, ConfigError::Tensor { .. });
         if !repair(&mut config, &fault) {
             return;
         }
+    }
+}
+
+/// Whether a backend of others may fill in what is missing.
+fn may_be_completed(fault: &ConfigError, view: &ModelView) -> bool {
+    let ConfigError::Tensor { fault, .. } = fault else { return false };
+    matches!(fault, TensorFault::NoDataType { .. } | TensorFault::NoDims { .. })
+        && !matches!(view.engine, Engine::Linked(_) | Engine::Ensemble)
+}
+
+/// The server's words, and what may have been meant.
+fn explained(fault: &ConfigError) -> String {
+    let ConfigError::Platform { platform, .. } = fault else { return fault.to_string() };
+    let known = || platforms().filter(|(known, _)| !known.is_empty());
+    let of_backend = known().find(|(_, backend)| backend == platform).map(|(known, _)| known);
+    let near = of_backend.or_else(|| nearest(platform, known().map(|(known, _)| known)));
+    match near {
+        Some(near) => format!("{fault}: did you mean '{near}'?"),
+        None => fault.to_string(),
     }
 }
 

@@ -64,6 +64,10 @@ pub(super) fn repair(config: &mut proto::ModelConfig, fault: &ConfigError) -> bo
         E::DecoupledCache { .. } => config.response_cache = None,
         E::Metrics(_) => config.model_metrics = None,
         E::PlatformPair { .. } => config.platform.clear(),
+        E::Platform { .. } => {
+            config.platform.clear();
+            "?".clone_into(&mut config.backend);
+        }
         _ => return false,
     }
     true
