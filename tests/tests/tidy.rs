@@ -34,6 +34,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("hippocamp-tract", 2),
     ("hippocamp-usearch", 2),
     ("hippocamp-catalogue", 2),
+    ("hippocamp-check", 3),
     ("hippocamp-core", 3),
     ("triton-identity", 3),
     ("triton-image", 3),

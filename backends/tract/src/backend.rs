@@ -14,7 +14,7 @@ use std::{borrow::Cow, sync::Arc};
 use tract_core::internal::{TValue, TVec};
 
 /// `max_batch_size` that completed configurations get, where `--backend-config` says nothing.
-const DEFAULT_MAX_BATCH_SIZE: u64 = 4;
+pub(crate) const DEFAULT_MAX_BATCH_SIZE: u64 = 4;
 
 /// The tract backend.
 #[derive(Debug)]

@@ -23,13 +23,15 @@ mod datatype;
 mod error;
 #[cfg(test)]
 mod fixtures;
+mod inspect;
 mod onnx;
 mod plan;
 mod tensor;
 
 pub use backend::{Tract, TractInstance, TractModel};
 pub use error::{LoadError, RunError, UnsupportedOperator};
-pub use onnx::TensorInfo;
+pub use inspect::{Inspection, inspect};
+pub use onnx::{External, TensorInfo};
 pub use plan::{Plan, Runner};
 pub use tensor::{bytes_of, from_parts};
 

@@ -11,8 +11,8 @@ use std::{
 };
 use tract_core::{framework::Framework, internal::DatumType};
 use tract_onnx::pb::{
-    GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_shape_proto::dimension,
-    type_proto::Value,
+    GraphProto, ModelProto, NodeProto, ValueInfoProto, tensor_proto::DataLocation,
+    tensor_shape_proto::dimension, type_proto::Value,
 };
 
 /// Domains whose operators tract knows; it goes by the operator's name alone, so that another
@@ -59,39 +59,15 @@ impl OnnxFile {
     /// # Errors
     /// If there is no readable ONNX model, or one that tract cannot run.
     pub(crate) fn open(path: &Path, framework: &tract_onnx::Onnx) -> Result<Self, LoadError> {
-        let path = if path.is_dir() { path.join("model.onnx") } else { path.to_owned() };
+        let path = file_at(path);
         let proto = read(&path, framework)?;
-        let graph = proto
-            .graph
-            .as_ref()
-            .filter(|graph| !graph.node.is_empty() || !graph.output.is_empty())
-            .ok_or_else(|| LoadError::Decode {
-                path: path.clone(),
-                detail: "it holds no graph".to_owned(),
-            })?;
+        let graph = graph_of(&proto, &path)?;
         check_operators(graph, framework)?;
         check_dim_params(graph, &path)?;
         check_outputs(graph, &path)?;
-        let initialised: HashSet<&str> =
-            graph.initializer.iter().map(|t| t.name.as_str()).collect();
-        let inputs = graph
-            .input
-            .iter()
-            .filter(|input| !initialised.contains(input.name.as_str()))
-            .map(|input| {
-                let info = tensor_info(input)?;
-                match info.dims {
-                    Some(_) => Ok(info),
-                    None => Err(LoadError::Rank { input: info.name }),
-                }
-            })
-            .collect::<Result<_, _>>()?;
-        let outputs = graph.output.iter().map(tensor_info).collect::<Result<_, _>>()?;
-        let embedding_space = proto
-            .metadata_props
-            .iter()
-            .find(|property| property.key == EMBEDDING_SPACE)
-            .map(|property| property.value.clone());
+        let inputs = inputs(graph).collect::<Result<_, _>>()?;
+        let outputs = outputs(graph).collect::<Result<_, _>>()?;
+        let embedding_space = embedding_space(&proto);
         Ok(Self { path, inputs, outputs, embedding_space, proto })
     }
 
@@ -107,7 +83,85 @@ impl OnnxFile {
     }
 }
 
-fn read(path: &Path, framework: &tract_onnx::Onnx) -> Result<ModelProto, LoadError> {
+/// The file itself: `path`, or `model.onnx` in that directory.
+pub(crate) fn file_at(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join("model.onnx") } else { path.to_owned() }
+}
+
+pub(crate) fn graph_of<'p>(
+    proto: &'p ModelProto,
+    path: &Path,
+) -> Result<&'p GraphProto, LoadError> {
+    let graph = proto.graph.as_ref();
+    graph.filter(|graph| !graph.node.is_empty() || !graph.output.is_empty()).ok_or_else(|| {
+        LoadError::Decode { path: path.to_owned(), detail: "it holds no graph".to_owned() }
+    })
+}
+
+/// The inputs that a request gives: initialisers are none.
+pub(crate) fn inputs(graph: &GraphProto) -> impl Iterator<Item = Result<TensorInfo, LoadError>> {
+    let initialised: HashSet<&str> = graph.initializer.iter().map(|t| t.name.as_str()).collect();
+    let given = move |input: &&ValueInfoProto| !initialised.contains(input.name.as_str());
+    graph.input.iter().filter(given).map(|input| {
+        let info = tensor_info(input)?;
+        match info.dims {
+            Some(_) => Ok(info),
+            None => Err(LoadError::Rank { input: info.name }),
+        }
+    })
+}
+
+pub(crate) fn outputs(graph: &GraphProto) -> impl Iterator<Item = Result<TensorInfo, LoadError>> {
+    graph.output.iter().map(tensor_info)
+}
+
+pub(crate) fn embedding_space(proto: &ModelProto) -> Option<String> {
+    let found = proto.metadata_props.iter().find(|property| property.key == EMBEDDING_SPACE);
+    found.map(|property| property.value.clone())
+}
+
+/// A tensor whose data lie in a file beside the model's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct External {
+    /// Its name.
+    pub tensor: String,
+    /// The file, relative to the model's directory.
+    pub location: String,
+    /// Bytes that the file has at least, where the model says so.
+    pub byte_size: Option<u64>,
+}
+
+/// Every tensor of the graph and of those inside it that has its data elsewhere.
+pub(crate) fn external(graph: &GraphProto) -> Vec<External> {
+    let mut found = Vec::new();
+    let mut graphs = vec![graph];
+    while let Some(graph) = graphs.pop() {
+        let constants = graph.node.iter().flat_map(|node| &node.attribute);
+        let tensors = graph.initializer.iter().chain(constants.filter_map(|a| a.t.as_ref()));
+        for tensor in tensors {
+            if tensor.data_location != Some(DataLocation::External as i32) {
+                continue;
+            }
+            let entry = |key: &str| {
+                tensor.external_data.iter().find(|pair| pair.key == key).map(|pair| &pair.value)
+            };
+            let number = |key: &str| entry(key).and_then(|text| text.parse::<u64>().ok());
+            found.push(External {
+                tensor: tensor.name.clone(),
+                location: entry("location").cloned().unwrap_or_default(),
+                byte_size: number("length")
+                    .and_then(|length| length.checked_add(number("offset").unwrap_or(0))),
+            });
+        }
+        for attribute in graph.node.iter().flat_map(|node| &node.attribute) {
+            graphs.extend(attribute.g.as_ref());
+            graphs.extend(&attribute.graphs);
+        }
+    }
+    found
+}
+
+pub(crate) fn read(path: &Path, framework: &tract_onnx::Onnx) -> Result<ModelProto, LoadError> {
     // Read, not mapped: a file that is cut short while it is mapped would kill the process.
     let mut file = fs::File::open(path).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LoadError::Absent { path: path.to_owned() },
@@ -143,7 +197,10 @@ fn tensor_info(value: &ValueInfoProto) -> Result<TensorInfo, LoadError> {
     Ok(TensorInfo { name: value.name.clone(), datatype, datum_type, dims })
 }
 
-fn check_operators(graph: &GraphProto, framework: &tract_onnx::Onnx) -> Result<(), LoadError> {
+pub(crate) fn check_operators(
+    graph: &GraphProto,
+    framework: &tract_onnx::Onnx,
+) -> Result<(), LoadError> {
     let mut unsupported: Vec<UnsupportedOperator> = Vec::new();
     let mut graphs = vec![graph];
     while let Some(graph) = graphs.pop() {
@@ -166,7 +223,7 @@ fn check_operators(graph: &GraphProto, framework: &tract_onnx::Onnx) -> Result<(
     if unsupported.is_empty() { Ok(()) } else { Err(LoadError::Operators(unsupported)) }
 }
 
-fn check_dim_params(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
+pub(crate) fn check_dim_params(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
     let too_long = graph.input.iter().chain(&graph.output).chain(&graph.value_info).find(|value| {
         let Some(Value::TensorType(tensor)) = value.r#type.as_ref().and_then(|ty| ty.value.as_ref())
         else {
@@ -188,7 +245,7 @@ fn check_dim_params(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
     }
 }
 
-fn check_outputs(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
+pub(crate) fn check_outputs(graph: &GraphProto, path: &Path) -> Result<(), LoadError> {
     let given: HashSet<&str> = graph
         .node
         .iter()

@@ -349,7 +349,7 @@ pub(crate) fn normalised(vector: &[f32], dimensions: usize) -> Result<Vec<f32>, 
 }
 
 /// The index file is the one that the table was written with.
-fn check_file(path: &Path, manifest: &Manifest) -> Result<(), IndexError> {
+pub(crate) fn check_file(path: &Path, manifest: &Manifest) -> Result<(), IndexError> {
     let io = |source: io::Error| match source.kind() {
         io::ErrorKind::NotFound => IndexError::Absent { path: path.to_owned() },
         _ => IndexError::Io { path: path.to_owned(), source },

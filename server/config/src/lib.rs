@@ -12,6 +12,7 @@ mod json;
 mod model;
 mod pbtxt;
 mod platform;
+mod positions;
 mod suggest;
 mod validate;
 mod versions;
@@ -27,6 +28,9 @@ pub use model::{
     OutputConfig, QueuePolicy, Scheduling, TimeoutAction,
 };
 pub use pbtxt::{parse_pbtxt, read_pbtxt};
+pub use platform::platforms;
+pub use positions::{Position, Positions};
+pub use suggest::nearest;
 pub use versions::select_versions;
 
 /// The largest configuration that is read, in bytes; the largest known ones have some 10 KiB.

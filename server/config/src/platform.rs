@@ -27,6 +27,11 @@ pub(crate) const PLATFORMS: [Platform; 8] = [
     row("", "python", "model.py"),
 ];
 
+/// The platforms and backends that have names of their own; a platform may be empty.
+pub fn platforms() -> impl Iterator<Item = (&'static str, &'static str)> {
+    PLATFORMS.iter().map(|known| (known.platform, known.backend))
+}
+
 /// An older name of `pytorch_libtorch`.
 const LIBTORCH: &str = "libtorch";
 

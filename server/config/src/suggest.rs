@@ -6,10 +6,7 @@ use std::cmp::Reverse;
 const MAX_NAME: usize = 64;
 
 /// The candidate nearest to `name`, if it is near enough to be a slip of the hand.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if name.len() > MAX_NAME {
         return None;
     }

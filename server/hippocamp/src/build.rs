@@ -1,12 +1,29 @@
 //! Settings become a server: the backends that are linked in, the host, the core.
 
 use crate::settings::Settings;
-use hippocamp_backend::backend;
+use hippocamp_backend::{abi::BackendTable, backend};
 use hippocamp_backend_host::{BackendHost, HostOptions};
 use hippocamp_core::InferenceServer;
 use hippocamp_telemetry::{Metrics, Tracer};
 use hippocamp_types::MonotonicClock;
 use std::sync::Arc;
+
+/// Names that linked backends stand in for: ONNX models that come from Triton name its ONNX Runtime
+/// backend.
+pub(crate) const ALIASES: [(&str, &str); 1] = [("onnxruntime", "tract")];
+
+/// The backends that are linked in.
+pub(crate) fn linked() -> Vec<(&'static str, BackendTable)> {
+    vec![
+        ("identity", backend!(hippocamp_identity::Identity)),
+        ("image", backend!(hippocamp_image::Image)),
+        ("repeat", backend!(hippocamp_repeat::Repeat)),
+        ("square", backend!(hippocamp_square::Square)),
+        ("tokenizer", backend!(hippocamp_tokenizer::Tokenizer)),
+        ("tract", backend!(hippocamp_tract::Tract)),
+        ("usearch", backend!(hippocamp_usearch::Usearch)),
+    ]
+}
 
 /// A server that has loaded nothing yet.
 ///
@@ -18,17 +35,8 @@ pub(crate) fn server(settings: &Settings) -> anyhow::Result<Arc<InferenceServer>
     let host = BackendHost::new(HostOptions {
         backend_directory: settings.backend_directory.clone(),
         backend_config: settings.backend_config.clone(),
-        builtin: vec![
-            ("identity", backend!(hippocamp_identity::Identity)),
-            ("image", backend!(hippocamp_image::Image)),
-            ("repeat", backend!(hippocamp_repeat::Repeat)),
-            ("square", backend!(hippocamp_square::Square)),
-            ("tokenizer", backend!(hippocamp_tokenizer::Tokenizer)),
-            ("tract", backend!(hippocamp_tract::Tract)),
-            ("usearch", backend!(hippocamp_usearch::Usearch)),
-        ],
-        // ONNX models that come from Triton name its ONNX Runtime backend.
-        aliases: vec![("onnxruntime".to_owned(), "tract".to_owned())],
+        builtin: linked(),
+        aliases: ALIASES.map(|(alias, name)| (alias.to_owned(), name.to_owned())).into(),
         clock: clock.clone(),
     });
     Ok(Arc::new(InferenceServer::new(

@@ -1,6 +1,9 @@
 //! The command line as a whole: without a subcommand the binary serves.
 
-use crate::{arguments::Arguments, settings::DEFAULT_BACKEND_DIRECTORY, triton_flags::TritonFlags};
+use crate::{
+    arguments::Arguments, check_command::CheckRepository, explain_command::ExplainModel,
+    settings::DEFAULT_BACKEND_DIRECTORY, triton_flags::TritonFlags,
+};
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 
@@ -34,6 +37,10 @@ pub(crate) enum Command {
     /// Make API keys
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Find what would fail or disappoint in a model repository, before it is served
+    Check(CheckRepository),
+    /// Print the configuration that a model would be served with, and where each line comes from
+    Explain(ExplainModel),
     /// Have a running server go back to what served before the last change of a model
     #[command(after_help = ROLLBACK_HELP)]
     Rollback(Rollback),

@@ -5,9 +5,11 @@
 mod access;
 mod arguments;
 mod build;
+mod check_command;
 mod command;
 mod endpoint;
 mod examples;
+mod explain_command;
 mod flag;
 mod install_python;
 mod limits;
@@ -42,6 +44,10 @@ fn main() -> ExitCode {
     let CommandLine { command, serve, triton } = CommandLine::parse();
     let done = match command {
         None => start(serve, &triton),
+        Some(Command::Check(wanted)) => return check_command::run(&wanted),
+        Some(Command::Explain(wanted)) => {
+            explain_command::run(&wanted).and_then(|told| tell(&told))
+        }
         Some(Command::Key(command)) => access::key_command(command).and_then(|told| tell(&told)),
         Some(Command::Rollback(wanted)) => rollback::run(&wanted).and_then(|told| tell(&told)),
         Some(Command::Backend(BackendCommand::New(wanted))) => {

@@ -1,0 +1,108 @@
+//! `<model>/warmup/<sample>.expected.json`: the outputs that a sample must give, in the JSON of an
+//! infer response, with an optional `tolerance`.
+
+use super::hint;
+use crate::{
+    Rule, Severity,
+    finding::{Findings, Place},
+    rules::Context,
+    view::{ModelView, outputs},
+};
+use hippocamp_config::Position;
+use hippocamp_types::DataType;
+use serde_json::Value;
+use std::{fs, path::Path};
+
+pub(super) const EXPECTED: Rule = Rule {
+    id: "warmup-expected",
+    severity: Severity::Error,
+    summary: "expected outputs of a warm-up sample that do not parse, or name no sample or output",
+    help: "<model>/warmup/<sample>.expected.json is {\"outputs\": [{\"name\", \"datatype\", \"shape\", \"data\"}], \"tolerance\": 1e-3}; tolerance may be left out.",
+};
+
+const END: &str = ".expected.json";
+
+pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
+    let (Some(written), false) = (&view.written, context.options.strictness.config_only) else {
+        return;
+    };
+    let directory = view.directory.join("warmup");
+    let mut files: Vec<_> = fs::read_dir(&directory).into_iter().flatten().flatten().collect();
+    files.sort_by_key(fs::DirEntry::file_name);
+    for entry in files {
+        let name = entry.file_name();
+        let Some(sample) = name.to_str().and_then(|name| name.strip_suffix(END)) else { continue };
+        let file = entry.path();
+        let samples = written.model_warmup.iter().map(|sample| sample.name.as_str());
+        if !samples.clone().any(|known| known == sample) {
+            let message =
+                format!("there is no warm-up sample '{sample}': {}", hint(sample, samples));
+            view.report_file(findings, &EXPECTED, &file, message);
+        }
+        look(view, &file, findings);
+    }
+}
+
+fn look(view: &ModelView, file: &Path, findings: &mut Findings) {
+    let mut report = |message: String| view.report_file(findings, &EXPECTED, file, message);
+    let text = match fs::read_to_string(file) {
+        Ok(text) => text,
+        Err(error) => return report(format!("the file cannot be read: {error}")),
+    };
+    let value: Value = match serde_json::from_str(&text) {
+        Ok(value) => value,
+        Err(error) => {
+            let position = Some(Position { line: error.line(), column: error.column().max(1) });
+            let place = Place { file: file.to_owned(), position };
+            let message = format!("this is no JSON: {error}");
+            return findings.add(&EXPECTED, Some(&view.name), place, message);
+        }
+    };
+    if let Some(tolerance) = value.get("tolerance")
+        && !tolerance.as_f64().is_some_and(|number| number >= 0.0)
+    {
+        report(format!("tolerance must be a number from 0, got {tolerance}"));
+    }
+    let Some(listed) = value["outputs"].as_array().filter(|listed| !listed.is_empty()) else {
+        return report(
+            "expected {\"outputs\": [{\"name\", \"datatype\", \"shape\", \"data\"}]}".to_owned(),
+        );
+    };
+    let known = view.completed.as_ref().map(outputs).unwrap_or_default();
+    for output in listed {
+        let name = output["name"].as_str().unwrap_or_default();
+        let datatype = output["datatype"].as_str().and_then(DataType::from_name);
+        match known.iter().find(|tensor| tensor.name == name) {
+            // What a foreign backend completes is not known here.
+            None if known.is_empty() => {}
+            None => {
+                let names = known.iter().map(|tensor| tensor.name.as_str());
+                report(format!("the model has no output '{name}': {}", hint(name, names)));
+            }
+            Some(tensor) if datatype.is_none() || datatype != tensor.datatype => report(format!(
+                "output '{name}' is {}, the file says datatype {}",
+                tensor.datatype.map_or("without data_type", DataType::name),
+                output["datatype"]
+            )),
+            Some(_) => {}
+        }
+        let dims = output["shape"].as_array().map(|dims| dims.iter().map(Value::as_u64));
+        let elements =
+            dims.and_then(|mut dims| dims.try_fold(1_u64, |count, dim| count.checked_mul(dim?)));
+        let count = output["data"].as_array().map(|data| data.iter().map(leaves).sum::<u64>());
+        match (elements, count) {
+            (None, _) => report(format!("output '{name}' needs a shape, such as [1, 16]")),
+            (_, None) => report(format!("output '{name}' needs data, a list of its elements")),
+            (Some(elements), Some(count)) if elements != count => report(format!(
+                "output '{name}' has {count} elements in data, its shape {} says {elements}",
+                output["shape"]
+            )),
+            _ => {}
+        }
+    }
+}
+
+/// Elements of nested lists.
+fn leaves(value: &Value) -> u64 {
+    value.as_array().map_or(1, |list| list.iter().map(leaves).sum())
+}

@@ -1,0 +1,240 @@
+//! What the rules look at: each model's configuration as written, prepared and completed, its
+//! versions, and what its files say. Reading stops at no fault; the rules tell them.
+
+mod complete;
+mod engine;
+mod file_state;
+mod parse;
+mod scan;
+mod tensors;
+
+pub(crate) use complete::{Look, Version, complete, json_of, model_file};
+pub(crate) use engine::Engine;
+pub(crate) use file_state::{FileState, state_of};
+pub(crate) use parse::{config_path, parse};
+pub(crate) use scan::{Entry, Found, scan, versions_in};
+pub(crate) use tensors::{Tensor, brackets, datatype, inputs, outputs};
+
+use crate::{
+    CheckError, CheckOptions, Rule, Severity,
+    finding::{Findings, Place},
+};
+use hippocamp_config::{ConfigError, Positions, nearest, prepare, select_versions};
+use hippocamp_proto::inference::{
+    self as proto, model_config::SchedulingChoice, model_ensembling::Step,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+/// One model.
+#[derive(Debug)]
+pub(crate) struct ModelView {
+    /// That of its directory.
+    pub(crate) name: String,
+    pub(crate) directory: PathBuf,
+    /// Where its configuration is, or would be.
+    pub(crate) config_path: PathBuf,
+    pub(crate) positions: Positions,
+    /// What is wrong with the text, or with its name and backend.
+    pub(crate) faults: Vec<ConfigError>,
+    /// Fields whose values were replaced so that reading could go on.
+    pub(crate) repaired: Vec<String>,
+    /// As written; `None` if the text is no configuration.
+    pub(crate) written: Option<proto::ModelConfig>,
+    /// With what the directory tells; `None` as above.
+    pub(crate) prepared: Option<proto::ModelConfig>,
+    /// With what the files of the newest version served tell, and the defaults; `None` as above.
+    pub(crate) completed: Option<proto::ModelConfig>,
+    /// All numbers, ascending.
+    pub(crate) numbers: Vec<u64>,
+    /// The versions that the policy selects, ascending.
+    pub(crate) versions: Vec<Version>,
+    pub(crate) engine: Engine,
+}
+
+impl ModelView {
+    /// The place of a field in the configuration.
+    pub(crate) fn at(&self, path: &str) -> Place {
+        Place { file: self.config_path.clone(), position: self.positions.near(path) }
+    }
+
+    /// Reports a field, unless its value is not the one that was written.
+    pub(crate) fn report(
+        &self,
+        findings: &mut Findings,
+        rule: &'static Rule,
+        path: &str,
+        message: impl Into<String>,
+    ) {
+        self.report_as(rule.severity, findings, rule, path, message);
+    }
+
+    /// The same with another severity.
+    pub(crate) fn report_as(
+        &self,
+        severity: Severity,
+        findings: &mut Findings,
+        rule: &'static Rule,
+        path: &str,
+        message: impl Into<String>,
+    ) {
+        if !self.is_repaired(path) {
+            findings.add_as(severity, rule, Some(&self.name), self.at(path), message);
+        }
+    }
+
+    /// Reports a file or directory.
+    pub(crate) fn report_file(
+        &self,
+        findings: &mut Findings,
+        rule: &'static Rule,
+        file: impl Into<PathBuf>,
+        message: impl Into<String>,
+    ) {
+        findings.add(rule, Some(&self.name), file.into().into(), message);
+    }
+
+    /// Whether the field's value was replaced.
+    pub(crate) fn is_repaired(&self, path: &str) -> bool {
+        self.repaired.iter().any(|repaired| self.positions.same(repaired, path))
+    }
+
+    /// The steps of an ensemble; none for anything else.
+    pub(crate) fn steps(&self) -> &[Step] {
+        steps_of(self.written.as_ref())
+    }
+
+    pub(crate) fn is_ensemble(&self) -> bool {
+        !self.steps().is_empty()
+    }
+
+    /// A parameter of the completed configuration.
+    pub(crate) fn parameter(&self, key: &str) -> Option<&str> {
+        let parameters = &self.completed.as_ref()?.parameters;
+        parameters.get(key).map(|parameter| parameter.string_value.as_str())
+    }
+
+    pub(crate) fn version_directory(&self, version: u64) -> PathBuf {
+        self.directory.join(version.to_string())
+    }
+
+    /// What makes its files, for the end of a message about one that is missing.
+    pub(crate) fn remedy(&self) -> String {
+        self.parameter("made_by")
+            .map_or_else(String::new, |made_by| format!(" (its files are made by: {made_by})"))
+    }
+}
+
+/// Reads every model of `found`; looks into the files of those that are wanted and of their members.
+///
+/// # Errors
+/// If a model that is wanted is not there.
+pub(crate) fn read(
+    found: &Found,
+    options: &CheckOptions,
+) -> Result<BTreeMap<String, ModelView>, CheckError> {
+    let models = found.models();
+    let mut views: BTreeMap<String, ModelView> = models
+        .into_iter()
+        .map(|(name, directory)| (name.to_owned(), read_model(name, directory, options)))
+        .collect();
+    for name in &options.models {
+        if !views.contains_key(name) {
+            return Err(CheckError::NoModel {
+                name: name.clone(),
+                roots: found.roots.iter().map(|root| root.path.clone()).collect(),
+                nearest: nearest(name, views.keys().map(String::as_str)).map(str::to_owned),
+            });
+        }
+    }
+    let wanted = with_members(&views, &options.models);
+    views.retain(|name, _| wanted.contains(name));
+    for view in views.values_mut() {
+        complete(view, options.strictness);
+    }
+    Ok(views)
+}
+
+/// One model, its files not yet looked into.
+pub(crate) fn read_model(name: &str, directory: &Path, options: &CheckOptions) -> ModelView {
+    let path = config_path(directory, options.config_name.as_deref());
+    let parsed = parse(&path);
+    let mut faults = parsed.faults;
+    let prepared =
+        parsed.config.clone().map(|config| prepared(config, name, directory, &mut faults));
+    if options.strictness.config_only {
+        // The files would tell.
+        faults.retain(|fault| !matches!(fault, ConfigError::NoBackend { .. }));
+    }
+    let numbers = versions_in(directory);
+    let policy = prepared.as_ref().and_then(|config| config.version_policy.as_ref());
+    let served = if prepared.is_some() { select_versions(policy, &numbers) } else { Vec::new() };
+    let engine = Engine::of(prepared.as_ref(), directory, &served, options);
+    ModelView {
+        name: name.to_owned(),
+        directory: directory.to_owned(),
+        config_path: path,
+        positions: parsed.positions,
+        repaired: parsed.repaired,
+        faults,
+        written: parsed.config,
+        prepared,
+        completed: None,
+        numbers,
+        versions: served.into_iter().map(Version::new).collect(),
+        engine,
+    }
+}
+
+/// Prepared as at load, but past what stops a load.
+fn prepared(
+    config: proto::ModelConfig,
+    name: &str,
+    directory: &Path,
+    faults: &mut Vec<ConfigError>,
+) -> proto::ModelConfig {
+    let mut config = config;
+    // Two things may be wrong; each is set right once.
+    for _ in 0..3 {
+        match prepare(config.clone(), name, directory) {
+            Ok(prepared) => return prepared,
+            Err(fault) => {
+                match &fault {
+                    ConfigError::DirectoryName { .. } => name.clone_into(&mut config.name),
+                    ConfigError::NoBackend { .. } => engine::NONE.clone_into(&mut config.backend),
+                    _ => {
+                        faults.push(fault);
+                        break;
+                    }
+                }
+                faults.push(fault);
+            }
+        }
+    }
+    config
+}
+
+fn steps_of(config: Option<&proto::ModelConfig>) -> &[Step] {
+    match config.and_then(|config| config.scheduling_choice.as_ref()) {
+        Some(SchedulingChoice::EnsembleScheduling(ensemble)) => &ensemble.step,
+        _ => &[],
+    }
+}
+
+/// The models `named` and all that their steps lead to; all models if none is named.
+fn with_members(views: &BTreeMap<String, ModelView>, named: &[String]) -> BTreeSet<String> {
+    if named.is_empty() {
+        return views.keys().cloned().collect();
+    }
+    let mut wanted = BTreeSet::new();
+    let mut next = named.to_vec();
+    while let Some(name) = next.pop() {
+        let Some(view) = views.get(&name) else { continue };
+        if wanted.insert(name) {
+            next.extend(view.steps().iter().map(|step| step.model_name.clone()));
+        }
+    }
+    wanted
+}
