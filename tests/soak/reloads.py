@@ -1,0 +1,175 @@
+#!/usr/bin/env python3
+"""Reloads of an encoder and its index under load: no request fails, no answer mixes two generations, nothing piles up.
+
+    .venv/bin/python tests/soak/reloads.py [--reloads N] [--suffix _bow] [--mode poll]
+
+Each reload publishes the next generation (generations.py) and waits until an answer tells of it. Meanwhile 32 clients ask
+`recommend_by_plot` over HTTP and gRPC and judge each answer (clients.py). After each block of reloads there is a time
+without any that is as long, so that the times of answers with and without reloads come from one server and one mood of the
+machine. Memory is read at rest, before and after.
+
+Modes: `poll`; `explicit`, where the ensemble is loaded by a call; `explicit-members`, where encoder and index are, one
+after the other, as nothing but two calls can.
+"""
+
+import http.client
+import pathlib
+import sys
+import tempfile
+import time
+
+import process
+import report
+from clients import Clients
+from generations import ENCODER, ENSEMBLE, INDEX, Generations
+from hippocamp_server import Server
+
+MODES = {"poll": (), "explicit": (ENSEMBLE,), "explicit-members": (ENCODER, INDEX)}
+REST_S = 5.0
+WARM_S = 3.0
+SEEN_S = 60.0
+
+
+# Options of the command line that `run` takes.
+TAKEN = ("reloads", "minutes", "mode", "settle", "clients", "interval", "block")
+
+
+def main() -> int:
+    """Runs, prints, and writes."""
+    parser = report.parser(__doc__)
+    parser.add_argument("--reloads", type=int, default=1000, help="generations to publish")
+    parser.add_argument("--minutes", type=float, default=120, help="publish no more after this long")
+    parser.add_argument("--suffix", default="_bow", help="of the project's models to take: _bow, or '' for MiniLM")
+    parser.add_argument("--mode", choices=MODES, default="poll", help="how the server hears of a generation")
+    parser.add_argument("--settle", type=float, default=0.05, help="--repository-settle-secs of the server")
+    parser.add_argument("--clients", type=int, default=32, help="clients at once")
+    parser.add_argument("--interval", type=float, default=0.1, help="seconds between the requests of a client; 0: none")
+    parser.add_argument("--block", type=int, default=20, help="reloads before a time without any")
+    parser.add_argument("--one-space", action="store_true", help="all generations are of one embedding space")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
+        generations = Generations(pathlib.Path(scratch), options.suffix, not options.one_space)
+        result = run(generations, **{name: getattr(options, name) for name in TAKEN})
+    return report.conclude({"soak": "reloads", "suffix": options.suffix, **result}, options)
+
+
+def run(
+    generations, reloads, minutes=120.0, mode="poll", settle=0.05, clients=32, interval=0.1, block=20, quiet=False, rest_s=REST_S
+):
+    """The whole soak; what it found."""
+    generations.add(1)
+    flags = ["--model-control-mode=poll", f"--repository-settle-secs={settle}"]
+    if mode != "poll":
+        flags = ["--model-control-mode=explicit", f"--load-model={ENSEMBLE}"]
+    server = Server(generations.repository, *flags)
+    faults, calls, waits_s = [], {}, []
+    # Seconds, and the server's CPU seconds, of each phase.
+    spent = {"reloads": [0.0, 0.0], "quiet": [0.0, 0.0]}
+    progress = report.Progress(reloads, quiet)
+    try:
+        asking = Clients(server, clients, interval)
+        time.sleep(min(WARM_S, rest_s))
+        asking.stop()
+        time.sleep(rest_s)
+        before = memory(server.pid)
+        asking = Clients(server, clients, interval)
+        asking.phase = "quiet"
+        began, generation = time.monotonic(), 1
+        while generation <= reloads and not faults and time.monotonic() - began < 60 * minutes:
+            asking.phase = "reloads"
+            mark = time.monotonic(), process.cpu_s(server.pid)
+            for _ in range(min(block, reloads + 1 - generation)):
+                generation += 1
+                generations.stage(generation)
+                start = time.monotonic()
+                generations.publish(generation)
+                for model in MODES[mode]:
+                    answer = load(server, model)
+                    calls[f"{model}: {answer[:200]}"] = calls.get(f"{model}: {answer[:200]}", 0) + 1
+                if not asking.wait_for(generation, SEEN_S):
+                    faults.append(f"no answer of generation {generation} within {SEEN_S:g} s; the newest is {asking.newest}")
+                    break
+                waits_s.append(time.monotonic() - start)
+                if time.monotonic() - began > 60 * minutes:
+                    break
+                progress.tell(generation - 1, f"{asking.sent} requests, {asking.failures} failed, {asking.mixed + asking.older} wrong")
+            took = account(spent["reloads"], mark, server.pid)
+            asking.phase = "quiet"
+            mark = time.monotonic(), process.cpu_s(server.pid)
+            time.sleep(took)
+            account(spent["quiet"], mark, server.pid)
+        asking.stop()
+        time.sleep(rest_s)
+        after = memory(server.pid)
+        log = server.log()
+    finally:
+        status = server.stop()
+    if status:
+        faults.append(f"the server ended with status {status}")
+    faults += asking.faults()
+    return {
+        "mode": mode,
+        "reloads": len(waits_s),
+        "seconds_to_first_answer": quantiles(waits_s, 3),
+        "clients": clients,
+        "sent": asking.sent,
+        "failed": asking.failures,
+        "wrong": {"mixed generations": asking.mixed, "older than known": asking.older, "other films": asking.other_films},
+        "phases": {name: phase(asking.times_ms[name], *spent[name]) for name in spent},
+        "memory_before": before,
+        "memory_after": after,
+        "load_calls": calls,
+        "errors_in_log": sum(1 for line in log.splitlines() if "ERROR" in line),
+        "faults": faults,
+    }
+
+
+def account(spent: list[float], mark: tuple[float, float], pid: int) -> float:
+    """Adds what went by since the mark; the seconds of it."""
+    took = time.monotonic() - mark[0]
+    spent[0] += took
+    spent[1] += process.cpu_s(pid) - mark[1]
+    return took
+
+
+def phase(times_ms: list[float], seconds: float, cpu_s: float) -> dict:
+    """What answers took in one of the two phases."""
+    return {
+        "seconds": round(seconds, 1),
+        "answers": len(times_ms),
+        "server_cpu_share": round(cpu_s / seconds, 3) if seconds else 0,
+        "ms": quantiles(times_ms, 2),
+    }
+
+
+def quantiles(values: list[float], digits: int) -> dict:
+    """Median, 99th and 99.9th percentile, and the most."""
+    named = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
+    return {**{name: round(process.percentile(values, share), digits) for name, share in named.items()},
+            "max": round(max(values, default=0), digits)}
+
+
+def memory(pid: int) -> dict:
+    """What the process has at rest."""
+    return {
+        "rss_kib": process.rss_kib(pid),
+        "anonymous_kib": process.parts_kib(pid)["Anonymous"],
+        "threads": process.threads(pid),
+        "files": process.files(pid),
+    }
+
+
+def load(server, model: str) -> str:
+    """One load call; "200", or what it said."""
+    connection = http.client.HTTPConnection(server.http, timeout=SEEN_S)
+    try:
+        connection.request("POST", f"/v2/repository/models/{model}/load", "{}")
+        answer = connection.getresponse()
+        content = answer.read().decode(errors="replace")
+        return str(answer.status) if answer.status == 200 else f"{answer.status} {content}"
+    finally:
+        connection.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
