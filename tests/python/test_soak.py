@@ -35,7 +35,7 @@ def test_after_a_kill_the_last_whole_generation_serves(generations):
 
 def test_an_unloaded_model_leaves_no_thread_no_file_and_no_memory(tmp_path):
     model = memory.prepare(tmp_path, "product", megabytes=8)
-    curve, result = memory.run(tmp_path, model, cycles=12, requests=1, settle_s=0.1, quiet=True)
+    curve, result = memory.run(tmp_path, model, cycles=12, requests=1, settle_s=0.1, idle_s=0.1, quiet=True)
     # The first rounds open what stays open, and grow what keeps its size.
     settled, last = curve[5], curve[-1]
     assert last["threads"] <= settled["threads"] and last["files"] <= settled["files"], result

@@ -4,8 +4,9 @@
     .venv/bin/python tests/soak/memory.py [--cycles N] [--model product|minilm] [--requests N]
 
 In explicit mode, a model with 90 MB of weights is loaded, asked `--requests` times, and unloaded, `--cycles` times. Each
-cycle ends when the index says that the version is gone, and a moment more; then /proc tells what the process has. What is
-freed is not always given back at once: so the curve counts, which must not rise, and what is left after an idle while.
+cycle ends when the index says that the version is gone, and a moment more; then /proc tells what the process has. The
+allocator keeps what is freed for a while: so after some cycles nothing is done for as long, and what is left then tells a
+leak from a store.
 """
 
 import csv
@@ -24,7 +25,9 @@ from hippocamp_server import Server
 
 # Columns of the curve.
 COLUMNS = ("cycle", "load_s", "rss_loaded_kib", "rss_kib", "anonymous_kib", "lazyfree_kib", "threads", "files", "cpu_s")
-IDLE_S = (5, 15)
+# After these cycles, and the last, the server is left alone for so long.
+IDLE_AFTER = (1, 10, 50, 100, 200)
+IDLE_S = 15.0
 CALL_S = 120
 WEIGHTS_BYTES = 90_000_000
 ROWS = 4096
@@ -38,11 +41,12 @@ def main() -> int:
     parser.add_argument("--megabytes", type=int, default=WEIGHTS_BYTES // 10**6, help="weights of `product`")
     parser.add_argument("--requests", type=int, default=0, help="requests between a load and its unload")
     parser.add_argument("--settle", type=float, default=0.1, help="seconds between the end of a version and the reading")
+    parser.add_argument("--idle", type=float, default=IDLE_S, help=f"seconds of nothing after cycles {IDLE_AFTER} and the last")
     parser.add_argument("--csv", type=pathlib.Path, help="file to write the curve into")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="soak-") as scratch:
         model = prepare(pathlib.Path(scratch), options.model, options.megabytes)
-        curve, result = run(pathlib.Path(scratch), model, options.cycles, options.requests, options.settle)
+        curve, result = run(pathlib.Path(scratch), model, options.cycles, options.requests, options.settle, options.idle)
     if options.csv:
         options.csv.parent.mkdir(parents=True, exist_ok=True)
         with options.csv.open("w", newline="") as file:
@@ -83,12 +87,12 @@ def request(datatype: str, values: dict[str, list]) -> dict:
     return {"inputs": inputs}
 
 
-def run(repository, model, cycles, requests, settle_s, quiet=False):
+def run(repository, model, cycles, requests, settle_s, idle_s, quiet=False):
     """The curve, a row a cycle, and what it comes to."""
     name, body = model
     server = Server(repository, "--model-control-mode=explicit")
     progress = report.Progress(cycles, quiet)
-    curve = []
+    curve, idle = [], {}
     try:
         time.sleep(1)
         pid, fresh = server.pid, process.rss_kib(server.pid)
@@ -119,19 +123,27 @@ def run(repository, model, cycles, requests, settle_s, quiet=False):
             )
             last = curve[-1]
             progress.tell(cycle, f"RSS {last['rss_kib']} KiB, threads {last['threads']}, files {last['files']}")
-        idle, waited = {}, 0
-        for seconds in IDLE_S if not quiet else IDLE_S[:1]:
-            time.sleep(seconds - waited)
-            waited = seconds
-            idle[f"{seconds} s"] = process.rss_kib(pid)
+            if cycle in IDLE_AFTER or cycle == cycles:
+                idle[cycle] = given_back(pid, idle_s)
         result = summary(curve, fresh, began)
-        result["idle_rss_kib"] = idle
+        result["idle_after_cycle"] = idle
         result["threads_by_name"] = process.thread_names(pid)
         result["parts_kib"] = process.parts_kib(pid)
         result["largest_mappings_kib"] = process.largest_mappings_kib(pid)
         return curve, result
     finally:
         server.stop()
+
+
+def given_back(pid: int, idle_s: float) -> dict:
+    """What the process keeps when nothing is asked of it for so long, and when it first had nearly that little."""
+    began, readings = time.monotonic(), []
+    while (now := time.monotonic() - began) < idle_s:
+        readings.append((now, process.rss_kib(pid)))
+        time.sleep(min(0.1, idle_s))
+    last = process.rss_kib(pid)
+    after = next((now for now, rss in readings if rss < last + 1024), idle_s)
+    return {"rss_kib": last, "anonymous_kib": process.parts_kib(pid)["Anonymous"], "given_back_after_s": round(after, 1)}
 
 
 def summary(curve: list[dict], fresh: int, began: tuple[int, int]) -> dict:
