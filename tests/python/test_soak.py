@@ -22,7 +22,7 @@ def generations(tmp_path):
 
 
 def test_reloads_fail_no_request_and_mix_no_generations(generations):
-    result = reloads.run(generations, reloads=6, interval=0.2, block=3, quiet=True, rest_s=0.2)
+    result = reloads.run(generations, reloads=6, interval=0.2, block=3, quiet=True, rests_s=(0.2,))
     assert result["faults"] == [] and result["reloads"] == 6, result
     assert result["failed"] == 0 and not any(result["wrong"].values()), result
     assert all(result["phases"][phase]["answers"] > 0 for phase in ("reloads", "quiet")), result

@@ -25,7 +25,8 @@ from generations import ENCODER, ENSEMBLE, INDEX, Generations
 from hippocamp_server import Server
 
 MODES = {"poll": (), "explicit": (ENSEMBLE,), "explicit-members": (ENCODER, INDEX)}
-REST_S = 5.0
+# Memory is read after each of these times of nothing: the allocator keeps for ten seconds what is freed.
+RESTS_S = (5.0, 15.0)
 WARM_S = 3.0
 SEEN_S = 60.0
 
@@ -43,7 +44,7 @@ def main() -> int:
     parser.add_argument("--mode", choices=MODES, default="poll", help="how the server hears of a generation")
     parser.add_argument("--settle", type=float, default=0.05, help="--repository-settle-secs of the server")
     parser.add_argument("--clients", type=int, default=32, help="clients at once")
-    parser.add_argument("--interval", type=float, default=0.1, help="seconds between the requests of a client; 0: none")
+    parser.add_argument("--interval", type=float, default=0.2, help="seconds between the requests of a client; 0: none")
     parser.add_argument("--block", type=int, default=20, help="reloads before a time without any")
     parser.add_argument("--one-space", action="store_true", help="all generations are of one embedding space")
     options = parser.parse_args()
@@ -54,7 +55,7 @@ def main() -> int:
 
 
 def run(
-    generations, reloads, minutes=120.0, mode="poll", settle=0.05, clients=32, interval=0.1, block=20, quiet=False, rest_s=REST_S
+    generations, reloads, minutes=120.0, mode="poll", settle=0.05, clients=32, interval=0.2, block=20, quiet=False, rests_s=RESTS_S
 ):
     """The whole soak; what it found."""
     generations.add(1)
@@ -68,10 +69,9 @@ def run(
     progress = report.Progress(reloads, quiet)
     try:
         asking = Clients(server, clients, interval)
-        time.sleep(min(WARM_S, rest_s))
+        time.sleep(min(WARM_S, rests_s[-1]))
         asking.stop()
-        time.sleep(rest_s)
-        before = memory(server.pid)
+        before = at_rest(server.pid, rests_s)
         asking = Clients(server, clients, interval)
         asking.phase = "quiet"
         began, generation = time.monotonic(), 1
@@ -99,8 +99,7 @@ def run(
             time.sleep(took)
             account(spent["quiet"], mark, server.pid)
         asking.stop()
-        time.sleep(rest_s)
-        after = memory(server.pid)
+        after = at_rest(server.pid, rests_s)
         log = server.log()
     finally:
         status = server.stop()
@@ -149,14 +148,18 @@ def quantiles(values: list[float], digits: int) -> dict:
             "max": round(max(values, default=0), digits)}
 
 
-def memory(pid: int) -> dict:
-    """What the process has at rest."""
-    return {
-        "rss_kib": process.rss_kib(pid),
-        "anonymous_kib": process.parts_kib(pid)["Anonymous"],
-        "threads": process.threads(pid),
-        "files": process.files(pid),
-    }
+def at_rest(pid: int, rests_s: tuple[float, ...]) -> dict:
+    """What the process has after each of these seconds of nothing."""
+    found, began = {}, time.monotonic()
+    for rest_s in rests_s:
+        time.sleep(max(0.0, began + rest_s - time.monotonic()))
+        found[f"after {rest_s:g} s"] = {
+            "rss_kib": process.rss_kib(pid),
+            "anonymous_kib": process.parts_kib(pid)["Anonymous"],
+            "threads": process.threads(pid),
+            "files": process.files(pid),
+        }
+    return found
 
 
 def load(server, model: str) -> str:
