@@ -6,14 +6,16 @@
 Each reload publishes the next generation (generations.py) and waits until an answer tells of it. Meanwhile 32 clients ask
 `recommend_by_plot` over HTTP and gRPC and judge each answer (clients.py). After each block of reloads there is a time
 without any that is as long, so that the times of answers with and without reloads come from one server and one mood of the
-machine. Memory is read at rest, before and after.
+machine; what is asked while this process writes the next files counts apart. Memory is read at rest, before and after.
 
 Modes: `poll`; `explicit`, where the ensemble is loaded by a call; `explicit-members`, where encoder and index are, one
 after the other, as nothing but two calls can.
 """
 
+import contextlib
 import http.client
 import pathlib
+import re
 import sys
 import tempfile
 import time
@@ -55,7 +57,17 @@ def main() -> int:
 
 
 def run(
-    generations, reloads, minutes=120.0, mode="poll", settle=0.05, clients=32, interval=0.2, block=20, quiet=False, rests_s=RESTS_S
+    generations,
+    reloads,
+    minutes=120.0,
+    mode="poll",
+    settle=0.05,
+    clients=32,
+    interval=0.2,
+    block=20,
+    quiet=False,
+    rests_s=RESTS_S,
+    seen_s=SEEN_S,
 ):
     """The whole soak; what it found."""
     generations.add(1)
@@ -65,7 +77,7 @@ def run(
     server = Server(generations.repository, *flags)
     faults, calls, waits_s = [], {}, []
     # Seconds, and the server's CPU seconds, of each phase.
-    spent = {"reloads": [0.0, 0.0], "quiet": [0.0, 0.0]}
+    spent = {"writing": [0.0, 0.0], "reloads": [0.0, 0.0], "quiet": [0.0, 0.0]}
     progress = report.Progress(reloads, quiet)
     try:
         asking = Clients(server, clients, interval)
@@ -73,31 +85,28 @@ def run(
         asking.stop()
         before = at_rest(server.pid, rests_s)
         asking = Clients(server, clients, interval)
-        asking.phase = "quiet"
         began, generation = time.monotonic(), 1
         while generation <= reloads and not faults and time.monotonic() - began < 60 * minutes:
-            asking.phase = "reloads"
-            mark = time.monotonic(), process.cpu_s(server.pid)
+            took = 0.0
             for _ in range(min(block, reloads + 1 - generation)):
                 generation += 1
-                generations.stage(generation)
-                start = time.monotonic()
-                generations.publish(generation)
-                for model in MODES[mode]:
-                    answer = load(server, model)
-                    calls[f"{model}: {answer[:200]}"] = calls.get(f"{model}: {answer[:200]}", 0) + 1
-                if not asking.wait_for(generation, SEEN_S):
-                    faults.append(f"no answer of generation {generation} within {SEEN_S:g} s; the newest is {asking.newest}")
+                with counted(asking, "writing", spent, server.pid):
+                    generations.stage(generation)
+                with counted(asking, "reloads", spent, server.pid) as mark:
+                    generations.publish(generation)
+                    for model in MODES[mode]:
+                        answer = f"{model}: {load(server, model)[:200]}"
+                        calls[answer] = calls.get(answer, 0) + 1
+                    seen = asking.wait_for(generation, seen_s)
+                if not seen:
+                    faults.append(f"no answer of generation {generation} within {seen_s:g} s; the newest is {asking.newest}")
                     break
-                waits_s.append(time.monotonic() - start)
-                if time.monotonic() - began > 60 * minutes:
-                    break
-                progress.tell(generation - 1, f"{asking.sent} requests, {asking.failures} failed, {asking.mixed + asking.older} wrong")
-            took = account(spent["reloads"], mark, server.pid)
-            asking.phase = "quiet"
-            mark = time.monotonic(), process.cpu_s(server.pid)
-            time.sleep(took)
-            account(spent["quiet"], mark, server.pid)
+                waits_s.append(time.monotonic() - mark)
+                took += waits_s[-1]
+                wrong = asking.mixed + asking.older + asking.other_films
+                progress.tell(generation - 1, f"{asking.sent} requests, {asking.failures} failed, {wrong} wrong")
+            with counted(asking, "quiet", spent, server.pid):
+                time.sleep(took)
         asking.stop()
         after = at_rest(server.pid, rests_s)
         log = server.log()
@@ -118,21 +127,23 @@ def run(
         "memory_before": before,
         "memory_after": after,
         "load_calls": calls,
-        "errors_in_log": sum(1 for line in log.splitlines() if "ERROR" in line),
+        "errors_in_log": len(re.findall(r"^E\d{4} ", log, flags=re.M)),
         "faults": faults,
     }
 
 
-def account(spent: list[float], mark: tuple[float, float], pid: int) -> float:
-    """Adds what went by since the mark; the seconds of it."""
-    took = time.monotonic() - mark[0]
-    spent[0] += took
-    spent[1] += process.cpu_s(pid) - mark[1]
-    return took
+@contextlib.contextmanager
+def counted(asking: Clients, phase: str, spent: dict[str, list[float]], pid: int):
+    """What is sent within belongs to the phase, and so do the seconds and the server's CPU time. Gives the time it began."""
+    asking.phase = phase
+    began, cpu_s = time.monotonic(), process.cpu_s(pid)
+    yield began
+    spent[phase][0] += time.monotonic() - began
+    spent[phase][1] += process.cpu_s(pid) - cpu_s
 
 
 def phase(times_ms: list[float], seconds: float, cpu_s: float) -> dict:
-    """What answers took in one of the two phases."""
+    """What answers took in one of the phases."""
     return {
         "seconds": round(seconds, 1),
         "answers": len(times_ms),
