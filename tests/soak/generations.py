@@ -83,6 +83,7 @@ class Generations:
         """Renames what was staged into its place, and takes away all versions but this one and the one before it."""
         for model in (ENCODER, INDEX):
             self.publish_one(model, generation)
+        for model in (ENCODER, INDEX):
             for version in self.versions(model):
                 if version < generation - 1:
                     self.remove(model, version)

@@ -12,6 +12,7 @@ Modes: `poll`; `explicit`, where the ensemble is loaded by a call; `explicit-mem
 after the other, as nothing but two calls can.
 """
 
+import collections
 import contextlib
 import http.client
 import pathlib
@@ -127,7 +128,7 @@ def run(
         "memory_before": before,
         "memory_after": after,
         "load_calls": calls,
-        "errors_in_log": len(re.findall(r"^E\d{4} ", log, flags=re.M)),
+        "errors_in_log": errors(log),
         "faults": faults,
     }
 
@@ -150,6 +151,12 @@ def phase(times_ms: list[float], seconds: float, cpu_s: float) -> dict:
         "server_cpu_share": round(cpu_s / seconds, 3) if seconds else 0,
         "ms": quantiles(times_ms, 2),
     }
+
+
+def errors(log: str) -> dict[str, int]:
+    """Errors that the server logged, generations left out, with how often."""
+    texts = re.findall(r"^E\d{4} \S+ (.*)", log, flags=re.M)
+    return dict(collections.Counter(re.sub(r"[0-9a-f]{16}|\d+", "N", text) for text in texts).most_common(10))
 
 
 def quantiles(values: list[float], digits: int) -> dict:
