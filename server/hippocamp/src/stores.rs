@@ -5,7 +5,7 @@ use crate::arguments::Arguments;
 use anyhow::{Context as _, ensure};
 use hippocamp_core::Root;
 use hippocamp_object_store::{ObjectStore, StoreOptions, Variables, is_store_url, open};
-use std::{fmt::Write as _, path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc};
 
 /// `--model-repository`, opened.
 #[derive(Clone, Debug, Default)]
@@ -65,26 +65,24 @@ impl Stores {
         if self.stores.is_empty() {
             return metrics;
         }
-        // Writing to a text cannot fail.
-        let mut line = |arguments| metrics.write_fmt(arguments).unwrap_or_default();
-        line(format_args!(
+        metrics += &format!(
             "# HELP {REQUESTS} Requests to the buckets and hubs that models come from\n# TYPE {REQUESTS} counter\n"
-        ));
+        );
         for store in &self.stores {
             let url = label(store.url());
             for told in store.requests() {
                 let (kind, outcome, count) = (told.kind, told.outcome, told.count);
-                line(format_args!(
+                metrics += &format!(
                     "{REQUESTS}{{store=\"{url}\",kind=\"{kind}\",outcome=\"{outcome}\"}} {count}\n"
-                ));
+                );
             }
         }
-        line(format_args!(
+        metrics += &format!(
             "# HELP {BYTES} Bytes of models that came from buckets and hubs\n# TYPE {BYTES} counter\n"
-        ));
+        );
         for store in &self.stores {
-            let bytes = store.bytes_downloaded();
-            line(format_args!("{BYTES}{{store=\"{}\"}} {bytes}\n", label(store.url())));
+            let (url, bytes) = (label(store.url()), store.bytes_downloaded());
+            metrics += &format!("{BYTES}{{store=\"{url}\"}} {bytes}\n");
         }
         metrics
     }
@@ -116,17 +114,25 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(stores.directories, [PathBuf::from("models")]);
-        assert!(matches!(&stores.roots[1], Root::Store { url, .. } if url == "s3://127.0.0.1:9/bucket/models"));
+        assert!(
+            matches!(&stores.roots[1], Root::Store { url, .. } if url == "s3://127.0.0.1:9/bucket/models")
+        );
         let metrics = stores.metrics_after("a 1\n".to_owned());
         let line = r#"hippocamp_object_store_requests_total{store="s3://127.0.0.1:9/bucket/models",kind="list",outcome="answered"} 0"#;
-        assert!(metrics.starts_with("a 1\n") && metrics.lines().any(|told| told == line), "{metrics}");
+        assert!(
+            metrics.starts_with("a 1\n") && metrics.lines().any(|told| told == line),
+            "{metrics}"
+        );
     }
 
     #[test]
     fn what_is_wrong_is_named() {
         let refusal = |flags: &[&str]| format!("{:#}", opened(flags).unwrap_err());
         let unknown = refusal(&["--model-repository=ftp://host/models"]);
-        assert!(unknown.contains("--model-repository") && unknown.contains("s3://bucket/path"), "{unknown}");
+        assert!(
+            unknown.contains("--model-repository") && unknown.contains("s3://bucket/path"),
+            "{unknown}"
+        );
         let alone = refusal(&["--model-repository=models", "--hub-url=http://hub"]);
         assert!(alone.contains("--hub-url needs"), "{alone}");
     }

@@ -3,7 +3,7 @@
 use crate::{
     StoreError, Variables,
     credentials::Access,
-    http::{ForObject, Transport, chain},
+    http::{ForObject, Transport, brief, chain},
     listing::{File, MAX_OBJECTS, Object},
     place::Place,
     store::Pieces,
@@ -180,7 +180,7 @@ impl Bucket {
                 url: url.clone(),
                 attempts,
                 timeout_s,
-                reason: chain(&error),
+                reason: brief(&chain(&error)),
             }
         };
         Ok(answer.into_stream().map_err(wrong).boxed())
@@ -197,26 +197,42 @@ impl Bucket {
             credentials: self.credentials.clone(),
             advice: self.advice,
         };
-        match (&error, file) {
-            (Library::Unauthenticated { .. }, _) => refused(401, &error),
-            (Library::PermissionDenied { .. }, _) => refused(403, &error),
-            (Library::NotFound { .. }, None) => {
+        let status = match &error {
+            Library::Unauthenticated { .. } => Some(401),
+            Library::PermissionDenied { .. } => Some(403),
+            Library::NotFound { .. } => Some(404),
+            Library::Precondition { .. } => Some(412),
+            // Of a listing it tells the status in words alone.
+            Library::Generic { .. } => status_in(&chain(&error)),
+            _ => None,
+        };
+        match (status, file) {
+            (Some(status @ (401 | 403)), _) => refused(status, &error),
+            (Some(404), None) => {
                 StoreError::NoStore { url: url(), reason: reason(&error), kind: "bucket" }
             }
-            (Library::NotFound { .. }, Some(file)) => {
+            (Some(404), Some(file)) => {
                 StoreError::Vanished { url: url(), object: file.object.clone() }
             }
-            (Library::Precondition { .. }, Some(file)) => {
+            (Some(412), Some(file)) => {
                 StoreError::Changed { url: url(), object: file.object.clone() }
             }
-            (Library::InvalidPath { .. }, _) => {
-                StoreError::Answer { url: url(), reason: chain(&error) }
+            _ if matches!(error, Library::InvalidPath { .. }) => {
+                StoreError::Answer { url: url(), reason: brief(&chain(&error)) }
+            }
+            // Another attempt would be answered the same way.
+            (Some(status @ 400..500), _) if status != 408 && status != 429 => {
+                let reason = match reason(&error) {
+                    reason if reason.is_empty() => brief(&chain(&error)),
+                    reason => format!("status {status}, {reason}"),
+                };
+                StoreError::Answer { url: url(), reason }
             }
             _ => StoreError::Unreachable {
                 url: url(),
                 attempts: self.attempts,
                 timeout_s: self.timeout.as_secs(),
-                reason: chain(&error),
+                reason: brief(&chain(&error)),
             },
         }
     }
@@ -248,6 +264,12 @@ fn within(root: &Path, path: &Path) -> Option<String> {
         return Some(path.to_owned());
     }
     path.strip_prefix(root.as_ref())?.strip_prefix('/').map(str::to_owned)
+}
+
+/// The status that the library's text tells.
+fn status_in(text: &str) -> Option<u16> {
+    let (_, rest) = text.split_once("status code: ")?;
+    rest.get(..3)?.parse().ok()
 }
 
 /// The code and the message that a bucket's answer gives, out of its XML.

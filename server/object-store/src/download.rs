@@ -55,9 +55,11 @@ pub(crate) async fn download(
     let mut attempt = 0;
     while have < file.size {
         attempt += 1;
+        let before = have;
         match pull(origin, file, &mut part, &mut hasher, &mut have, counters, cache).await {
             Ok(()) => {}
-            Err(error) if is_lasting(&error) || attempt > retries => {
+            // Without an answer it was tried again already.
+            Err(error) if is_lasting(&error) || have == before || attempt > retries => {
                 if matches!(
                     error,
                     StoreError::Changed { .. }

@@ -42,7 +42,9 @@ pub enum StoreError {
         told(reason)
     )]
     NoStore { url: String, reason: String, kind: &'static str },
-    #[error("no answer from '{url}' after {attempts} attempts of at most {timeout_s} s: {reason}")]
+    #[error(
+        "no usable answer from '{url}' after {attempts} attempts of at most {timeout_s} s: {reason}"
+    )]
     Unreachable { url: String, attempts: usize, timeout_s: u64, reason: String },
     #[error("'{url}' gave an answer that cannot be understood: {reason}")]
     Answer { url: String, reason: String },

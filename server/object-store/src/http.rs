@@ -1,17 +1,17 @@
 //! The one way out: HTTP/1.1 with and without TLS, each request with a bound in time and counted. The
 //! buckets' library and the hub both go through it.
 
-use crate::counters::{Counters, Kind, Outcome};
+use crate::{
+    connect::Connector,
+    counters::{Counters, Kind, Outcome},
+};
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, StatusCode, Uri, header::USER_AGENT};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper_util::{
-    client::legacy::{
-        Client,
-        connect::{Connected, Connection, HttpConnector},
-    },
-    rt::{TokioExecutor, TokioIo},
+    client::legacy::Client,
+    rt::{TokioExecutor, TokioTimer},
 };
 use object_store::{
     ClientOptions,
@@ -20,24 +20,15 @@ use object_store::{
         HttpService,
     },
 };
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use std::{
     error::Error,
     fmt, io,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::{Instant, Sleep},
-};
-use tokio_rustls::{TlsConnector, client::TlsStream};
-
-/// Time for a connection to come about; a host that is not there is told soon.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+use tokio::time::{Instant, Sleep};
 
 /// Marks a request for an object, so that it is told from those for credentials.
 #[derive(Clone, Copy, Debug)]
@@ -54,15 +45,10 @@ pub(crate) struct Transport {
 impl Transport {
     /// `timeout` bounds how long the other side may be silent.
     pub(crate) fn new(timeout: Duration, counters: Arc<Counters>) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(CONNECT_TIMEOUT.min(timeout)));
-        tcp.set_keepalive(Some(Duration::from_secs(60)));
         let client = Client::builder(TokioExecutor::new())
             .pool_idle_timeout(Duration::from_secs(60))
-            .pool_timer(hyper_util::rt::TokioTimer::new())
-            .build(Connector { tcp, tls: Arc::default() });
+            .pool_timer(TokioTimer::new())
+            .build(Connector::new(timeout));
         Self { client, timeout, counters }
     }
 
@@ -215,6 +201,16 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// A text from outside on one line, and no more of it than a log can use.
+pub(crate) fn brief(text: &str) -> String {
+    const SHOWN: usize = 400;
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= SHOWN {
+        return line;
+    }
+    format!("{}...", line.chars().take(SHOWN).collect::<String>())
+}
+
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Causes(String);
@@ -255,143 +251,5 @@ impl Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
-    }
-}
-
-/// Makes connections.
-#[derive(Clone)]
-struct Connector {
-    tcp: HttpConnector,
-    /// Made when it is needed first: reading the system's certificates takes a while.
-    tls: Arc<OnceLock<Arc<ClientConfig>>>,
-}
-
-impl Connector {
-    fn tls(&self) -> TlsConnector {
-        let config = self.tls.get_or_init(|| {
-            let mut roots = RootCertStore::empty();
-            let found = rustls_native_certs::load_native_certs();
-            for error in &found.errors {
-                tracing::warn!(%error, "certificates of the system that cannot be read are left out");
-            }
-            roots.add_parsable_certificates(found.certs);
-            let ring = Arc::new(rustls::crypto::ring::default_provider());
-            let config = ClientConfig::builder_with_provider(ring)
-                .with_safe_default_protocol_versions()
-                .expect("ring speaks the default versions of TLS")
-                .with_root_certificates(roots)
-                .with_no_client_auth();
-            Arc::new(config)
-        });
-        TlsConnector::from(Arc::clone(config))
-    }
-}
-
-type Connecting =
-    Pin<Box<dyn Future<Output = Result<Stream, Box<dyn Error + Send + Sync>>> + Send>>;
-
-impl tower::Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = Box<dyn Error + Send + Sync>;
-    type Future = Connecting;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.tcp.poll_ready(context).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Connecting {
-        let connecting = self.tcp.call(uri.clone());
-        let tls = (uri.scheme_str() == Some("https")).then(|| self.tls());
-        Box::pin(async move {
-            let tcp = connecting.await?.into_inner();
-            let Some(tls) = tls else {
-                return Ok(Stream(TokioIo::new(Socket::Plain(tcp))));
-            };
-            let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-            let stream = tls.connect(ServerName::try_from(host)?, tcp).await?;
-            Ok(Stream(TokioIo::new(Socket::Tls(Box::new(stream)))))
-        })
-    }
-}
-
-/// A connection, as the client wants it.
-struct Stream(TokioIo<Socket>);
-
-enum Socket {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        Connected::new()
-    }
-}
-
-impl hyper::rt::Read for Stream {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: hyper::rt::ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(context, buffer)
-    }
-}
-
-impl hyper::rt::Write for Stream {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(context)
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_read(context, buffer),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_read(context, buffer),
-        }
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_write(context, bytes),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_write(context, bytes),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_flush(context),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_flush(context),
-        }
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Plain(stream) => Pin::new(stream).poll_shutdown(context),
-            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_shutdown(context),
-        }
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     StoreError, Variables,
     counters::Kind,
     digest::Digest,
-    http::{Transport, chain},
+    http::{Transport, brief, chain},
     listing::{File, Model, Models},
     store::Pieces,
 };
@@ -141,18 +141,26 @@ impl Hub {
     /// If there is no answer, or it holds no ONNX model.
     pub(crate) async fn list(&self) -> Result<Models, StoreError> {
         let path = format!("/api/models/{}/revision/{}?blobs=true", self.repository, self.revision);
+        let told = self.again(async || self.api(&path).await).await?;
+        let model = self.model_of(told)?;
+        Ok(BTreeMap::from([(self.model.clone(), Ok(model))]))
+    }
+
+    /// Asks until there is an answer, as often as it is to be tried.
+    async fn again<T>(
+        &self,
+        ask: impl AsyncFn() -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let mut attempt = 0;
-        let told = loop {
+        loop {
             attempt += 1;
-            match self.api(&path).await {
+            match ask().await {
                 Err(StoreError::Unreachable { .. }) if attempt <= self.retries => {
                     tokio::time::sleep(PAUSE * u32::try_from(attempt).unwrap_or(u32::MAX)).await;
                 }
-                told => break told?,
+                told => return told,
             }
-        };
-        let model = self.model_of(told)?;
-        Ok(BTreeMap::from([(self.model.clone(), Ok(model))]))
+        }
     }
 
     async fn api(&self, path: &str) -> Result<Told, StoreError> {
@@ -223,8 +231,8 @@ impl Hub {
             headers.insert(header::RANGE, range.expect("a number is a header"));
         }
         let path = format!("/{}/resolve/{}", self.repository, encoded(&file.object));
-        let answer = self.get(&path, &headers, Kind::Get).await?;
-        let answer = self.check(answer, Some(file))?;
+        let ask = async || self.check(self.get(&path, &headers, Kind::Get).await?, Some(file));
+        let answer = self.again(ask).await?;
         // Whoever does not heed a range sends all of it.
         let mut skip = if answer.status() == StatusCode::PARTIAL_CONTENT { 0 } else { offset };
         let broken = {
@@ -234,7 +242,7 @@ impl Hub {
                 url: url.clone(),
                 attempts,
                 timeout_s,
-                reason: chain(&error),
+                reason: brief(&chain(&error)),
             }
         };
         let pieces =
@@ -291,7 +299,7 @@ impl Hub {
             url: self.url.clone(),
             attempts: self.retries + 1,
             timeout_s: self.timeout.as_secs(),
-            reason: chain(error),
+            reason: brief(&chain(error)),
         }
     }
 

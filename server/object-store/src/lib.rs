@@ -9,6 +9,7 @@
 
 mod bucket;
 mod cache;
+mod connect;
 mod counters;
 mod credentials;
 mod digest;

@@ -46,7 +46,7 @@ pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
 #[derive(Debug)]
 pub(crate) enum Origin {
     Bucket(Bucket),
-    Hub(Hub),
+    Hub(Box<Hub>),
 }
 
 impl Origin {
@@ -108,7 +108,7 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<ObjectStore>, Store
     let place = Place::parse(url)?;
     let url = url.trim_end_matches('/');
     let origin = match &place {
-        Place::Hub { owner, model, revision } => Origin::Hub(Hub::open(
+        Place::Hub { owner, model, revision } => Origin::Hub(Box::new(Hub::open(
             url,
             &options.hub_url,
             (owner, model, revision),
@@ -116,7 +116,7 @@ pub fn open(url: &str, options: &StoreOptions) -> Result<Arc<ObjectStore>, Store
             transport,
             retries,
             timeout,
-        )?),
+        )?)),
         _ => Origin::Bucket(Bucket::open(
             url,
             &place,

@@ -4,12 +4,13 @@ use crate::{
     ObjectStore, StoreOptions, Variables, bucket::Bucket, counters::Counters, manifest,
     store::Origin,
 };
-use hippocamp_types::ModelStore as _;
+use hippocamp_types::{ErrorCode, ModelStore as _};
 use object_store::{ObjectStoreExt as _, memory::InMemory, path::Path};
 use std::{
     fs,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -229,4 +230,40 @@ fn room_is_made_of_what_nobody_uses() {
     fetch(&next, "b");
     fetch(&next, "c");
     assert_eq!(next.bytes_downloaded(), 0);
+}
+
+#[test]
+fn a_server_that_is_silent_is_given_up() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let cache = TempDir::new().unwrap();
+    for url in [format!("s3://{address}/bucket/models"), "hf://owner/model".to_owned()] {
+        let options = StoreOptions {
+            cache_directory: cache.path().to_owned(),
+            request_timeout: Duration::from_millis(50),
+            retries: 1,
+            hub_url: format!("http://{address}"),
+            ..StoreOptions::new(Variables::default())
+        };
+        let store = crate::open(&url, &options).unwrap();
+        let refusal = store.list().unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::Unavailable);
+        let told = refusal.message();
+        assert!(told.contains("2 attempts") && told.contains("silent for 0.1 s"), "{told}");
+        let failed: u64 = store
+            .requests()
+            .iter()
+            .filter(|told| (told.kind, told.outcome) == ("list", "failed"))
+            .map(|told| told.count)
+            .sum();
+        assert_eq!(failed, 2, "{url}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_told_with_what_to_do() {
+    let told = crate::download::no_space(FilePath::new("/cache"), "m", 1000, Some(10)).to_string();
+    for expected in ["'/cache'", "'m'", "1000 bytes", "10 are free", "--model-cache-directory"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
 }
