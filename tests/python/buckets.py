@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.parse
 import urllib.request
 
 import boto3
@@ -212,6 +213,66 @@ class Proxy:
         """How many requests there were of each kind since this was asked last."""
         seen, self.requests = self.requests, []
         return {kind: sum(request.kind == kind for request in seen) for kind in ("list", "get", "head")}
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class Stub:
+    """A bucket of Google's or a container of Azure's, as their listings and answers are written down; it wants no key."""
+
+    def __init__(self, kind: str, objects: dict[str, bytes]):
+        self.requests: list[str] = []
+        stub = self
+
+        def listing(prefix: str) -> str:
+            rows = []
+            for name, content in objects.items():
+                if not name.startswith(prefix):
+                    continue
+                tag = hashlib.md5(content).hexdigest()
+                if kind == "gs":
+                    written = "<LastModified>2026-01-02T03:04:05.678Z</LastModified>"
+                    rows.append(f'<Contents><Key>{name}</Key><Size>{len(content)}</Size><ETag>"{tag}"</ETag>{written}</Contents>')
+                else:
+                    written = "<Last-Modified>Fri, 02 Jan 2026 03:04:05 GMT</Last-Modified>"
+                    facts = f"{written}<Content-Length>{len(content)}</Content-Length><Content-Type>x</Content-Type><Etag>{tag}</Etag>"
+                    rows.append(f"<Blob><Name>{name}</Name><Properties>{facts}</Properties></Blob>")
+            if kind == "gs":
+                return f"<ListBucketResult>{''.join(rows)}</ListBucketResult>"
+            return f"<EnumerationResults><Blobs>{''.join(rows)}</Blobs><NextMarker/></EnumerationResults>"
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                path, _, query = self.path.partition("?")
+                path, query = urllib.parse.unquote(path), urllib.parse.parse_qs(query)
+                stub.requests.append(path)
+                name = path.removeprefix("/some-bucket").lstrip("/")
+                if "prefix" in query:
+                    return self.answer(200, listing(query["prefix"][0]).encode(), {})
+                tag = f'"{hashlib.md5(objects[name]).hexdigest()}"'
+                held = self.headers.get("If-Match") == tag
+                headers = {"ETag": tag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT"}
+                return self.answer(200 if held else 412, objects[name] if held else b"", headers)
+
+            def answer(self, status: int, body: bytes, headers: dict):
+                self.send_response_only(status)
+                for header, value in {"Content-Length": str(len(body)), **headers}.items():
+                    self.send_header(header, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                pass
+
+        self._server = _Listening(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
 
     def stop(self) -> None:
         self._server.shutdown()

@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 import tritonclient.http as httpclient
-from buckets import BUCKET, Hub, Proxy, S3, environment, manifest_of
+from buckets import BUCKET, S3, Hub, Proxy, Stub, environment, manifest_of
 from hippocamp_server import GOLDEN, Server, binary
 from tensors import CASES, check, inputs_for
 from waiting import until
@@ -266,6 +266,28 @@ def test_tritons_file_of_credentials(s3, proxy, prefix, serving, tmp_path):
     file.write_text(json.dumps({"s3": {"": right | {"key_id": 7}}}))
     told = refusal(proxy.url(prefix), tmp_path, environment=with_file)
     assert str(file) in told and '"key_id": expected a text, got a number' in told, told
+
+
+@pytest.mark.parametrize("kind", ["gs", "as"])
+def test_the_other_clouds(kind, serving, tmp_path):
+    """The forms of Google and Azure, against stubs of them: listed, fetched if unchanged, cached."""
+    objects = {
+        f"deep/models/simple/{name}": (MODELS / "simple" / name).read_bytes() for name in ("config.pbtxt", "1/model.onnx")
+    }
+    stub = Stub(kind, objects)
+    url = {"gs": "gs://some-bucket/deep/models", "as": "as://account/some-bucket/deep/models"}[kind]
+    # No key, and no machine of theirs that would give one.
+    plain = environment(HOME=str(tmp_path), GOOGLE_BASE_URL=stub.url, AZURE_STORAGE_ENDPOINT=stub.url)
+    try:
+        server = serving(url, environment=plain)
+        infers(server)
+        assert server.stop() == 0
+        assert len(stub.requests) == 3, stub.requests
+        stub.requests.clear()
+        infers(serving(url, environment=plain))
+        assert stub.requests == ["/some-bucket"]
+    finally:
+        stub.stop()
 
 
 def test_a_model_of_a_hub(serving, tmp_path):

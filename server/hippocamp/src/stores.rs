@@ -2,7 +2,7 @@
 //! and what is told of them among the metrics.
 
 use crate::arguments::Arguments;
-use anyhow::{Context as _, ensure};
+use anyhow::{anyhow, ensure};
 use hippocamp_core::Root;
 use hippocamp_object_store::{ObjectStore, StoreOptions, Variables, is_store_url, open};
 use std::{path::PathBuf, sync::Arc};
@@ -35,7 +35,8 @@ impl Stores {
         for repository in &given.model_repository {
             match repository.to_str().filter(|text| is_store_url(text)) {
                 Some(url) => {
-                    let store = open(url, &options).context("--model-repository")?;
+                    let store = open(url, &options)
+                        .map_err(|error| anyhow!("--model-repository: {error}"))?;
                     stores.stores.push(Arc::clone(&store));
                     stores.roots.push(Root::Store { url: store.url().to_owned(), store });
                 }

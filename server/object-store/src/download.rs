@@ -164,7 +164,7 @@ fn is_lasting(error: &StoreError) -> bool {
 }
 
 /// What a failed write means; a full disk is told with what to do.
-fn storage(source: io::Error, cache: &Cache, file: &File) -> StoreError {
+pub(crate) fn storage(source: io::Error, cache: &Cache, file: &File) -> StoreError {
     let full = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
     if full.contains(&source.kind()) {
         return no_space(cache.root(), &file.object, file.size, cache.free());

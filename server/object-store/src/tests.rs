@@ -1,8 +1,8 @@
 //! A store over a bucket in memory: what is listed, what is fetched, what is kept.
 
 use crate::{
-    ObjectStore, StoreOptions, Variables, bucket::Bucket, counters::Counters, manifest,
-    store::Origin,
+    ObjectStore, StoreOptions, Variables, bucket::Bucket, cache::Cache, counters::Counters,
+    download, listing::File, manifest, store::Origin,
 };
 use hippocamp_types::{ErrorCode, ModelStore as _};
 use object_store::{ObjectStoreExt as _, memory::InMemory, path::Path};
@@ -262,8 +262,15 @@ fn a_server_that_is_silent_is_given_up() {
 
 #[test]
 fn a_full_disk_is_told_with_what_to_do() {
-    let told = crate::download::no_space(FilePath::new("/cache"), "m", 1000, Some(10)).to_string();
-    for expected in ["'/cache'", "'m'", "1000 bytes", "10 are free", "--model-cache-directory"] {
+    use std::io::Write as _;
+    let directory = TempDir::new().unwrap();
+    let cache = Cache::open(directory.path()).unwrap();
+    let mut full = fs::File::options().write(true).open("/dev/full").unwrap();
+    let error = full.write_all(b"x").unwrap_err();
+    let file = File { object: "m/1/x".into(), size: 1000, tag: String::new(), sha256: None };
+    let told = download::storage(error, &cache, &file).to_string();
+    let shown = directory.path().to_str().unwrap();
+    for expected in [shown, "'m/1/x'", "1000 bytes", "are free", "--model-cache-directory"] {
         assert!(told.contains(expected), "{expected}: {told}");
     }
 }
