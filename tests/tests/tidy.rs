@@ -20,6 +20,7 @@ const LEVELS: &[(&str, u8)] = &[
     ("hippocamp-telemetry", 1),
     ("hippocamp-access", 1),
     ("hippocamp-net", 1),
+    ("hippocamp-object-store", 1),
     ("hippocamp-shm", 1),
     ("hippocamp-backend", 1),
     ("hippocamp-client", 1),
@@ -98,6 +99,8 @@ const ONLY: &[(&str, &[&str])] = &[
             "hippocamp-types",
         ],
     ),
+    // A store knows files, and nothing of what they are for.
+    ("hippocamp-object-store", &["hippocamp-types"]),
     // Below `core`, scheduling and life cycle name no backend, no protocol and no C.
     ("hippocamp-scheduler", &["hippocamp-config", "hippocamp-telemetry", "hippocamp-types"]),
     (

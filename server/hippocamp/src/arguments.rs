@@ -16,10 +16,24 @@ pub(crate) struct Arguments {
     #[serde(skip)]
     pub config: Option<PathBuf>,
 
-    /// Directory of models; may be given several times
-    #[arg(long, alias = "model-store", value_name = "DIR", help_heading = "Models")]
+    /// Directory of models, bucket (s3://, gs://, as://) or model of a hub (hf://owner/model); may be given
+    /// several times
+    #[arg(long, alias = "model-store", value_name = "DIR|URL", help_heading = "Models")]
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub model_repository: Vec<PathBuf>,
+
+    /// Where models of buckets and hubs are kept; several servers may share it
+    /// [default: hippocamp in $XDG_CACHE_HOME or ~/.cache]
+    #[arg(long, value_name = "DIR", help_heading = "Models")]
+    pub model_cache_directory: Option<PathBuf>,
+
+    /// Make room there once it has more bytes, of what is not in use; 0 for no limit [default: 0]
+    #[arg(long, value_name = "BYTES", help_heading = "Models")]
+    pub model_cache_bytes: Option<u64>,
+
+    /// The hub that hf:// names [default: $HF_ENDPOINT, else https://huggingface.co]
+    #[arg(long, value_name = "URL", help_heading = "Models")]
+    pub hub_url: Option<String>,
 
     /// How models come and go: "none" loads all at start-up; "poll" does, and then what changes; in "explicit" load and unload calls
     /// decide

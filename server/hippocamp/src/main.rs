@@ -21,6 +21,7 @@ mod reloaded;
 mod rollback;
 mod serve;
 mod settings;
+mod stores;
 mod systemd;
 mod trace_flags;
 mod triton_flags;

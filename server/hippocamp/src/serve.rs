@@ -112,7 +112,9 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
         ready += &format!(" metrics={}", listener.address()?.reachable());
         reloaded.tls("metrics", tls);
         let (server, guard) = (Arc::clone(&server), settings.access.metrics());
-        let router = hippocamp_http::metrics_router(Arc::new(move || server.metrics()), guard);
+        let stores = settings.stores.clone();
+        let render = Arc::new(move || stores.metrics_after(server.metrics()));
+        let router = hippocamp_http::metrics_router(render, guard);
         endpoints.spawn(endpoint::serve(listener, router, stopping.clone(), settings.exit_timeout));
     }
     let watching = tokio::spawn(reloaded.watch());

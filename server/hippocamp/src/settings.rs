@@ -6,10 +6,11 @@ use crate::{
     flag, limits,
     listening::Listening,
     polling::Polling,
+    stores::Stores,
     trace_flags::{self, TraceFlags},
 };
 use anyhow::{Context as _, bail, ensure};
-use hippocamp_core::{ModelControl, RepositoryOptions, Root, ServerOptions};
+use hippocamp_core::{ModelControl, RepositoryOptions, ServerOptions};
 use hippocamp_grpc::Keepalive;
 use hippocamp_telemetry::{
     MetricsOptions, TraceOptions,
@@ -33,6 +34,8 @@ const DEFAULT_FILE: &str = "hippocamp.toml";
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) server: ServerOptions,
+    /// Buckets and hubs among the repositories.
+    pub(crate) stores: Stores,
     /// In control mode POLL.
     pub(crate) polling: Option<Polling>,
     pub(crate) backend_directory: PathBuf,
@@ -87,7 +90,8 @@ impl Settings {
             ),
             (ControlMode::Explicit, startup) => ModelControl::Explicit { startup },
         };
-        let polling = polling(&given, &control)?;
+        let stores = Stores::open(&given)?;
+        let polling = polling(&given, &control, &stores)?;
         let load_threads = given.model_load_thread_count.unwrap_or(4);
         ensure!(load_threads > 0, "--model-load-thread-count: expected at least 1, got 0");
         let backend_config = given
@@ -106,7 +110,7 @@ impl Settings {
                 id: given.id.unwrap_or_else(|| "triton".to_owned()),
                 control,
                 repository: RepositoryOptions {
-                    roots: given.model_repository.into_iter().map(Root::Directory).collect(),
+                    roots: stores.roots.clone(),
                     namespaces: given.model_namespacing.unwrap_or(false),
                     config_name: given.model_config_name,
                     load_threads,
@@ -117,6 +121,7 @@ impl Settings {
                 auto_complete: !given.disable_auto_complete_config.unwrap_or(false),
                 default_max_queue_size: given.max_queue_size.unwrap_or(10_000).max(1),
             },
+            stores,
             polling,
             backend_directory: given
                 .backend_directory
@@ -173,7 +178,11 @@ impl Settings {
 }
 
 /// How control mode POLL looks; its flags are refused in the other modes.
-fn polling(given: &Arguments, control: &ModelControl) -> anyhow::Result<Option<Polling>> {
+fn polling(
+    given: &Arguments,
+    control: &ModelControl,
+    stores: &Stores,
+) -> anyhow::Result<Option<Polling>> {
     if *control != ModelControl::Poll {
         for (flag, is_given) in [
             ("--repository-poll-secs", given.repository_poll_secs.is_some()),
@@ -190,7 +199,7 @@ fn polling(given: &Arguments, control: &ModelControl) -> anyhow::Result<Option<P
         .ok()
         .filter(|settle| (Duration::from_millis(10)..=Duration::from_secs(3600)).contains(settle));
     let settle = settle.context("--repository-settle-secs: expected 0.01 to 3600")?;
-    let roots = given.model_repository.clone();
+    let roots = stores.directories.clone();
     Ok(Some(Polling { roots, interval: Duration::from_secs(interval), settle }))
 }
 
