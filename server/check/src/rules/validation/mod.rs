@@ -105,10 +105,7 @@ fn explained(fault: &ConfigError) -> String {
 fn warnings(view: &ModelView, valid: &ModelConfig, findings: &mut Findings) {
     for warning in &valid.warnings {
         let field = warning.split('\'').nth(1).unwrap_or_default();
-        // `warmup` looks after it.
-        if field != "model_warmup" {
-            view.report(findings, &WITHOUT_EFFECT, field, warning.as_str());
-        }
+        view.report(findings, &WITHOUT_EFFECT, field, warning.as_str());
     }
 }
 
