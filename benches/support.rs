@@ -54,6 +54,7 @@ impl Bench {
             control: ModelControl::None,
             repository: RepositoryOptions {
                 roots: vec![Root::Directory(root.path().to_owned())],
+                external_links: false,
                 namespaces: false,
                 load_retries: 0,
                 kept_files: 0,

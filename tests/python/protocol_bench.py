@@ -82,7 +82,7 @@ class Bench:
         """A server with these arguments, over the same models if no other are named; made once."""
         key = (arguments, repository)
         if key not in self._others:
-            server = Server(repository or self.repository, *arguments)
+            server = Server(repository or self.repository, "--allow-external-links", *arguments)
             self._stack.callback(self._stop, server)
             self._others[key] = server
         return self._others[key]

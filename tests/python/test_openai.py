@@ -33,7 +33,7 @@ def serve(repository, encoders, *arguments):
     models = [ROOT / "model_repository" / name for encoder in encoders for name in encoder[:3]]
     for model in [*models, GOLDEN / "model_repository" / "simple"]:
         (repository / model.name).symlink_to(model, target_is_directory=True)
-    return Server(repository, *arguments)
+    return Server(repository, "--allow-external-links", *arguments)
 
 
 @pytest.fixture(scope="module")

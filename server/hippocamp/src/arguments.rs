@@ -57,6 +57,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "NAME", help_heading = "Models")]
     pub model_config_name: Option<String>,
 
+    /// Follow links of a model repository that lead out of it; otherwise a model with one is refused
+    /// [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]
+    pub allow_external_links: Option<bool>,
+
     /// Repositories are namespaces: two may hold models of one name, and an ensemble is made of those of
     /// its own repository first [default: false]
     #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, default_missing_value = "true", help_heading = "Models")]

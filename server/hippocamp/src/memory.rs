@@ -18,9 +18,9 @@ pub(crate) fn give_back(server: Arc<InferenceServer>) -> anyhow::Result<()> {
         loop {
             seen = server.wait_ended(seen);
             thread::sleep(TOGETHER);
-            // Each thread gives back what it holds itself.
-            server.on_each_loader(give_back_memory);
             give_back_memory();
+            // Each thread gives back what it holds itself, when it does not load.
+            server.on_each_loader(give_back_memory);
         }
     };
     thread::Builder::new()

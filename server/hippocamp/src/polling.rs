@@ -42,7 +42,8 @@ pub(crate) async fn poll(server: Arc<InferenceServer>, polling: Polling) {
             tracing::warn!(error, "changes in the repository are seen at intervals alone");
         })
         .ok();
-    let mut restless = false;
+    // What was being written when the server started was left out.
+    let mut restless = true;
     loop {
         if let Some(watch) = &watch {
             watch.cover(&polling.roots);

@@ -23,6 +23,9 @@ use tokio::{
 /// Time that the disk has for the last lines of the access log.
 const LAST_LINES: Duration = Duration::from_secs(2);
 
+/// Time that is left for models to be finalised when the exit timeout has run out.
+const LAST_MOMENT: Duration = Duration::from_secs(1);
+
 /// Time that a gRPC client has to close its connection once it is told that the server goes away;
 /// its calls were answered before.
 const GOAWAY_GRACE: Duration = Duration::from_secs(5);
@@ -32,13 +35,16 @@ const GOAWAY_GRACE: Duration = Duration::from_secs(5);
 /// # Errors
 /// Why the server could not start, or did not end well.
 pub(crate) fn run(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
-    runtime::Builder::new_multi_thread()
+    let runtime = runtime::Builder::new_multi_thread()
         .worker_threads(settings.threads)
         .thread_name("hippocamp-io")
         .enable_all()
         .build()
-        .context("cannot start the threads that serve sockets")?
-        .block_on(serve(settings, warnings))
+        .context("cannot start the threads that serve sockets")?;
+    let served = runtime.block_on(serve(settings, warnings));
+    // Without waiting: a load that hangs must not keep a server that was told to end.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
@@ -206,13 +212,16 @@ async fn shut_down(
     });
     let closed = closed.await.is_ok();
     let server = Arc::clone(server);
-    let stopped =
-        tokio::task::spawn_blocking(move || server.stop(left().max(Duration::from_millis(100))))
-            .await
-            .context("stopping the models panicked")?;
+    let last = move || left().max(Duration::from_millis(100));
+    let stopping = tokio::task::spawn_blocking(move || server.stop(last()));
+    // It waits for a load that is under way.
+    let stopped = match tokio::time::timeout(last() + LAST_MOMENT, stopping).await {
+        Ok(stopped) => stopped.context("stopping the models panicked")?,
+        Err(_elapsed) => false,
+    };
     if !(drained && closed && stopped) {
         bail!(
-            "requests were still in flight when the exit timeout ran out (see --exit-timeout-secs)"
+            "requests were still in flight when the exit timeout ran out, or models still loading (see --exit-timeout-secs)"
         );
     }
     Ok(())

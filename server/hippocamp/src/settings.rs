@@ -111,6 +111,7 @@ impl Settings {
                 control,
                 repository: RepositoryOptions {
                     roots: stores.roots.clone(),
+                    external_links: given.allow_external_links.unwrap_or(false),
                     namespaces: given.model_namespacing.unwrap_or(false),
                     config_name: given.model_config_name,
                     load_threads,

@@ -70,7 +70,7 @@ impl Bounds {
             return Ok(());
         }
         let text = format!(
-            "'{}' is a link that leads out of the repository, to '{}': expected one to a file below '{}'; copy the file, or mount its directory there",
+            "'{}' is a link that leads out of the repository, to '{}': expected one to a file below '{}'; copy the file, mount its directory there, or allow it with --allow-external-links",
             path.display(),
             leads.display(),
             within.display(),
@@ -169,12 +169,12 @@ impl Prints {
         self.models.remove(model);
     }
 
-    /// Changes whenever what the model's files say does.
+    /// What the model's files say, by entry of its directory: changes whenever that does.
     ///
     /// # Errors
     /// If a file cannot be read, or a link leads out of the repository.
-    pub(crate) fn contents(&mut self, model: &str, place: &Place) -> io::Result<u64> {
-        let mut hasher = DefaultHasher::new();
+    pub(crate) fn contents(&mut self, model: &str, place: &Place) -> io::Result<Stats> {
+        let mut hashers: BTreeMap<OsString, DefaultHasher> = BTreeMap::new();
         let known = self.models.remove(model).unwrap_or_default();
         let mut read = HashMap::with_capacity(known.len());
         walk(place, &mut |path, stat| {
@@ -182,18 +182,20 @@ impl Prints {
                 Some((before, content)) if *before == stat => *content,
                 _ => content(path)?,
             };
-            (inside(place, path), content).hash(&mut hasher);
+            let inside = inside(place, path);
+            let entry = inside.iter().next().unwrap_or_default();
+            (inside, content).hash(hashers.entry(entry.to_owned()).or_default());
             read.insert(path.to_owned(), (stat, content));
             Ok(())
         })?;
         self.models.insert(model.to_owned(), read);
-        Ok(hasher.finish())
+        Ok(hashers.into_iter().map(|(entry, hasher)| (entry, hasher.finish())).collect())
     }
 }
 
 /// What the files of a model say, read whole.
 #[cfg(test)]
-pub(crate) fn contents(place: &Place) -> io::Result<u64> {
+pub(crate) fn contents(place: &Place) -> io::Result<Stats> {
     Prints::default().contents("", place)
 }
 

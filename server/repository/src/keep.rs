@@ -4,6 +4,7 @@
 use crate::{
     files::{self, Bounds},
     root::Place,
+    source::is_of,
 };
 use std::{
     fs::{self, File},
@@ -59,12 +60,16 @@ impl Drop for Budget {
 }
 
 impl Kept {
-    /// Opens every file of the model; all models together at most `most`.
+    /// Opens every file of these versions of the model, and those that belong to none; all models
+    /// together at most `most`.
     ///
     /// # Errors
     /// If a file cannot be opened, or there are too many.
-    pub(crate) fn open(place: &Place, most: usize) -> io::Result<Self> {
-        let (directories, paths) = files::list(place)?;
+    pub(crate) fn open(place: &Place, versions: &[u64], most: usize) -> io::Result<Self> {
+        let (mut directories, mut paths) = files::list(place)?;
+        let used = |path: &PathBuf| path.iter().next().is_none_or(|entry| is_of(entry, versions));
+        directories.retain(used);
+        paths.retain(used);
         let budget = Budget::take(paths.len(), most).ok_or_else(|| {
             let text = format!("more than {most} files would be held open for the way back");
             io::Error::new(io::ErrorKind::QuotaExceeded, text)
@@ -127,7 +132,7 @@ mod tests {
         let root = TempDir::new().unwrap();
         let place = model(root.path());
         let print = files::contents(&place).unwrap();
-        let kept = Kept::open(&place, 1000).unwrap();
+        let kept = Kept::open(&place, &[1, 2], 1000).unwrap();
         fs::remove_dir_all(&place.directory).unwrap();
         let (_directory, restored) = kept.restore("m").unwrap();
         assert_eq!(files::contents(&restored).unwrap(), print);
@@ -138,17 +143,29 @@ mod tests {
     fn what_was_written_in_place_is_refused() {
         let root = TempDir::new().unwrap();
         let place = model(root.path());
-        let kept = Kept::open(&place, 1000).unwrap();
+        let kept = Kept::open(&place, &[1, 2], 1000).unwrap();
         fs::write(place.directory.join("1/parts/model"), "WEIGHTS!").unwrap();
         let error = kept.restore("m").unwrap_err();
         assert!(error.to_string().contains("'1/parts/model' was written in place"), "{error}");
     }
 
     #[test]
+    fn versions_that_do_not_serve_are_left() {
+        let root = TempDir::new().unwrap();
+        let place = model(root.path());
+        fs::create_dir(place.directory.join("3")).unwrap();
+        fs::write(place.directory.join("3/model"), "half").unwrap();
+        let kept = Kept::open(&place, &[1], 1000).unwrap();
+        fs::write(place.directory.join("3/model"), "written on").unwrap();
+        let (_directory, restored) = kept.restore("m").unwrap();
+        assert!(!restored.directory.join("3").exists() && !restored.directory.join("2").exists());
+    }
+
+    #[test]
     fn the_budget_is_held() {
         let root = TempDir::new().unwrap();
         let place = model(root.path());
-        let error = Kept::open(&place, 1).unwrap_err();
+        let error = Kept::open(&place, &[1, 2], 1).unwrap_err();
         assert!(error.to_string().contains("more than 1 files"), "{error}");
     }
 }

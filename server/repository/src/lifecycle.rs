@@ -3,6 +3,7 @@
 //! [`load`], what a poll makes of the files in [`poll`], the way back in [`rollback`].
 
 mod carry_out;
+mod held_back;
 mod load;
 mod poll;
 mod rollback;
@@ -39,6 +40,8 @@ use std::{
 pub struct RepositoryOptions {
     /// `--model-repository`, once or more.
     pub roots: Vec<Root>,
+    /// `--allow-external-links`: links may lead out of a directory.
+    pub external_links: bool,
     /// `--model-namespacing`: roots are namespaces, and may hold models of one name.
     pub namespaces: bool,
     /// `--model-config-name`.
@@ -150,15 +153,18 @@ impl Repository {
         }
         self.wait_for_rest(&names, &models);
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
-        let mut next = wanted.models.clone();
+        let mut wants =
+            Wants { models: &models, next: wanted.models.clone(), failed, asked: names.clone() };
         for name in &names {
-            if let Err(error) = self.want(&mut next, &models, name, None) {
-                failed.insert(name.clone(), self.refuse(name, error.into()));
+            if let Err(error) = self.want(&mut wants, name, None) {
+                wants.failed.insert(name.clone(), self.refuse(name, error.into()));
             }
         }
+        let Wants { next, mut failed, .. } = wants;
         let asked: Vec<String> = names.into_iter().collect();
-        let moves = Moves { asked: &asked, together: false, start_up: true };
-        failed.extend(self.carry_out(&mut wanted, next, &moves));
+        let moves = Moves { asked: &asked, start_up: true, ..Moves::default() };
+        let more = self.carry_out(&mut wanted, next, &failed, &moves);
+        failed.extend(more);
         Ok(failed)
     }
 
@@ -169,13 +175,20 @@ impl Repository {
     pub fn load(&self, name: &str, with: &LoadOverrides) -> Result<(), Error> {
         let models = self.scan()?;
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
-        let mut next = wanted.models.clone();
-        if let Err(error) = self.want(&mut next, &models, name, Some(with)) {
+        let mut wants = Wants {
+            models: &models,
+            next: wanted.models.clone(),
+            failed: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        };
+        if let Err(error) = self.want(&mut wants, name, Some(with)) {
             let error = Error::from(error);
             return Err(if models.contains_key(name) { self.refuse(name, error) } else { error });
         }
-        let moves = Moves { asked: &[name.to_owned()], together: true, start_up: false };
-        let mut failed = self.carry_out(&mut wanted, next, &moves);
+        let Wants { next, failed: refused, asked, .. } = wants;
+        let asked: Vec<String> = asked.into_iter().collect();
+        let moves = Moves { asked: &asked, together: true, ..Moves::default() };
+        let mut failed = self.carry_out(&mut wanted, next, &refused, &moves);
         match failed.remove(name) {
             None => {
                 wanted.gone_back.remove(name);
@@ -205,7 +218,7 @@ impl Repository {
             }
         }
         // Ensembles that need the model stay wanted: they serve again when it does.
-        self.carry_out(&mut wanted, next, &Moves::default());
+        self.carry_out(&mut wanted, next, &BTreeMap::new(), &Moves::default());
     }
 
     /// Every model of the repository with its state, ordered by name and version; with
@@ -248,7 +261,7 @@ impl Repository {
     pub fn unload_all(&self) {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         self.closed.store(true, Ordering::Relaxed);
-        self.carry_out(&mut wanted, BTreeMap::new(), &Moves::default());
+        self.carry_out(&mut wanted, BTreeMap::new(), &BTreeMap::new(), &Moves::default());
     }
 
     /// Waits until every version that was taken out of service has ended; false if some have not
@@ -264,8 +277,9 @@ impl Repository {
 
     /// What stands in the repository now.
     fn scan(&self) -> Result<BTreeMap<String, Found>, RepositoryError> {
-        let models = root::scan(&self.options.roots, self.options.namespaces)?;
-        let stored = self.options.roots.iter().any(|root| matches!(root, Root::Store { .. }));
+        let RepositoryOptions { roots, namespaces, external_links, .. } = &self.options;
+        let models = root::scan(roots, *namespaces, *external_links)?;
+        let stored = roots.iter().any(|root| matches!(root, Root::Store { .. }));
         if stored {
             let names = models.values().map(|found| found.name.clone()).collect();
             *self.stored.lock().expect("nothing panics under this lock") = names;
@@ -309,14 +323,13 @@ impl Repository {
     /// repository now: an ensemble is loaded anew with all that it is made of, as in Triton.
     fn want(
         &self,
-        wanted: &mut BTreeMap<String, Desired>,
-        models: &BTreeMap<String, Found>,
+        wants: &mut Wants<'_>,
         name: &str,
         with: Option<&LoadOverrides>,
     ) -> Result<(), RepositoryError> {
         let source = match with {
             Some(with) if !with.is_empty() => {
-                overrides::source(name, models.get(name), with).map(|mut source| {
+                overrides::source(name, wants.models.get(name), with).map(|mut source| {
                     // What a call brings is always loaded, whatever served before.
                     source.fingerprint = next_override();
                     source.from_call = true;
@@ -324,38 +337,66 @@ impl Repository {
                 })?
             }
             _ => {
-                let found = models
+                let found = wants
+                    .models
                     .get(name)
                     .ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
-                self.read(models, found)?
+                self.read(wants.models, found)?
             }
         };
-        let members = source.members();
-        wanted.insert(name.to_owned(), Desired { source, explicit: true });
+        let mut open = source.members();
         let mut seen = BTreeSet::from([name.to_owned()]);
-        let mut open: Vec<String> = members;
+        wants.add(name, source, true);
         while let Some(member) = open.pop() {
             if !seen.insert(member.clone()) {
                 continue;
             }
             // What a call brought stays until another call replaces it.
-            let known = wanted.get(&member);
+            let known = wants.next.get(&member);
             if let Some(known) = known.filter(|known| known.source.from_call) {
                 open.extend(known.source.members());
                 continue;
             }
             let explicit = known.is_some_and(|known| known.explicit);
             // A member that is not in the repository is reported by the plan, with the ensemble's name.
-            let Some(found) = models.get(&member) else { continue };
-            match self.read(models, found) {
+            let Some(found) = wants.models.get(&member) else { continue };
+            match self.read(wants.models, found) {
                 Ok(source) => {
                     open.extend(source.members());
-                    wanted.insert(member, Desired { source, explicit });
+                    wants.add(&member, source, explicit);
                 }
-                Err(error) => drop(self.refuse(&member, error.into())),
+                Err(error) => {
+                    let error = self.refuse(&member, error.into());
+                    wants.failed.insert(member.clone(), error);
+                    wants.asked.insert(member);
+                }
             }
         }
         Ok(())
+    }
+}
+
+/// What a call wants of the repository.
+struct Wants<'a> {
+    /// What stands in it.
+    models: &'a BTreeMap<String, Found>,
+    /// What is to be wanted.
+    next: BTreeMap<String, Desired>,
+    /// Models that cannot be read.
+    failed: BTreeMap<String, Error>,
+    /// The models that the call is about.
+    asked: BTreeSet<String>,
+}
+
+impl Wants<'_> {
+    fn add(&mut self, name: &str, source: ModelSource, explicit: bool) {
+        self.asked.insert(name.to_owned());
+        let known = self.next.get_mut(name);
+        match known.filter(|known| known.source.fingerprint == source.fingerprint) {
+            // The same files: what is known of them, and held open, stays.
+            Some(known) => known.explicit |= explicit,
+            None => drop(self.next.insert(name.to_owned(), Desired { source, explicit })),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! time is an argument.
 
 use crate::{
-    files::{Prints, stats},
+    files::{Prints, Stats, stats},
     root::Place,
 };
 use hippocamp_types::Timestamp;
@@ -35,12 +35,12 @@ struct Seen {
 }
 
 /// A model whose files are at rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rest {
     /// What the system knows of the files.
     pub(crate) stat: u64,
     /// Of their contents.
-    pub(crate) print: u64,
+    pub(crate) entries: Stats,
 }
 
 /// What a look has found.
@@ -87,7 +87,13 @@ impl Polled {
         });
         look.gone.iter().for_each(|name| self.prints.forget(name));
         for (name, place) in places {
-            let Some(place) = place else { continue };
+            let Some(place) = place else {
+                // What is wrong was told; that it is right again will have to be.
+                if let Some(seen) = self.models.get_mut(name) {
+                    seen.told.get_or_insert_default();
+                }
+                continue;
+            };
             let (stat, error) = match stats(place) {
                 Ok(stat) => (Some(stat), None),
                 Err(error) => (None, Some(error)),
@@ -102,23 +108,24 @@ impl Polled {
                 look.restless.insert(name.clone());
             }
             let (Some(stat), true) = (stat, rests) else { continue };
-            let before = seen.rested;
-            let rest = match before {
+            let before = seen.rested.take();
+            let rest = match before.clone() {
                 Some(rest) if rest.stat == stat => rest,
                 _ => match self.prints.contents(name, place) {
-                    Ok(print) => Rest { stat, print },
+                    Ok(entries) => Rest { stat, entries },
                     Err(error) => {
                         let told = seen.unreadable(&error).map(|told| (name.clone(), told));
                         look.unreadable.extend(told);
+                        seen.rested = before;
                         continue;
                     }
                 },
             };
-            seen.told = None;
-            if before.is_none_or(|before| before.print != rest.print) {
+            let told = seen.told.take().is_some();
+            if told || before.is_none_or(|before| before.entries != rest.entries) {
                 look.changed.insert(name.clone());
             }
-            seen.rested = Some(rest);
+            seen.rested = Some(rest.clone());
             look.rests.insert(name.clone(), rest);
         }
         look
@@ -163,7 +170,7 @@ impl Seen {
         if self.stat != stat {
             (self.stat, self.since) = (stat, now);
         }
-        let as_it_was = self.rested.is_some_and(|rest| Some(rest.stat) == stat);
+        let as_it_was = self.rested.as_ref().is_some_and(|rest| Some(rest.stat) == stat);
         as_it_was || now.since(self.since) >= settle
     }
 }

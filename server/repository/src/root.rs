@@ -4,7 +4,7 @@ use crate::{RepositoryError, files::Bounds};
 use hippocamp_types::ModelStore;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -36,8 +36,8 @@ pub(crate) struct Found {
 /// Where a model stands.
 #[derive(Clone, Debug)]
 enum Stands {
-    /// Its directory, and that of its repository.
-    Directory { directory: PathBuf, root: PathBuf },
+    /// Its directory, and that of its repository, which links may not leave; `None` if they may.
+    Directory { directory: PathBuf, root: Option<PathBuf> },
     /// To be fetched.
     Stored { store: Arc<dyn ModelStore>, url: String },
 }
@@ -61,9 +61,9 @@ impl Root {
     }
 
     /// Every model of this root. Asks a store.
-    fn scan(&self) -> Result<Vec<(String, Stands)>, RepositoryError> {
+    fn scan(&self, external_links: bool) -> Result<Vec<(String, Stands)>, RepositoryError> {
         match self {
-            Self::Directory(root) => directories(root),
+            Self::Directory(root) => directories(root, external_links),
             Self::Store { url, store } => {
                 let names = store.list().map_err(RepositoryError::store)?;
                 let stands = || Stands::Stored { store: Arc::clone(store), url: url.clone() };
@@ -85,7 +85,8 @@ impl Found {
         };
         match &self.stands {
             Stands::Directory { directory, root } => {
-                Ok(Place { directory: directory.clone(), bounds: inside(root)? })
+                let bounds = root.as_deref().map_or(Ok(Bounds::Anywhere), inside)?;
+                Ok(Place { directory: directory.clone(), bounds })
             }
             Stands::Stored { store, .. } => {
                 let directory = store.fetch(&self.name).map_err(RepositoryError::store)?;
@@ -117,10 +118,11 @@ impl Found {
 pub(crate) fn scan(
     roots: &[Root],
     namespaces: bool,
+    external_links: bool,
 ) -> Result<BTreeMap<String, Found>, RepositoryError> {
     let mut by_name: BTreeMap<String, Vec<Found>> = BTreeMap::new();
     for root in roots {
-        for (name, stands) in root.scan()? {
+        for (name, stands) in root.scan(external_links)? {
             let namespace = namespaces.then(|| root.name());
             let found = Found { name: name.clone(), namespace, stands };
             by_name.entry(name).or_default().push(found);
@@ -156,14 +158,17 @@ pub(crate) fn names_in_directories(roots: &[Root]) -> Result<BTreeSet<String>, R
     let mut names = BTreeSet::new();
     for root in roots {
         if let Root::Directory(root) = root {
-            names.extend(directories(root)?.into_iter().map(|(name, _)| name));
+            names.extend(directories(root, false)?.into_iter().map(|(name, _)| name));
         }
     }
     Ok(names)
 }
 
 /// The models of one directory. A directory whose name starts with a dot is no model.
-fn directories(root: &Path) -> Result<Vec<(String, Stands)>, RepositoryError> {
+fn directories(
+    root: &Path,
+    external_links: bool,
+) -> Result<Vec<(String, Stands)>, RepositoryError> {
     let unreadable = |source| RepositoryError::Unreadable { path: root.to_owned(), source };
     let mut models = Vec::new();
     for entry in fs::read_dir(root).map_err(unreadable)? {
@@ -173,8 +178,14 @@ fn directories(root: &Path) -> Result<Vec<(String, Stands)>, RepositoryError> {
             tracing::warn!(path = %directory.display(), "skipped: a model's name must be UTF-8");
             continue;
         };
-        if !name.starts_with('.') && directory.is_dir() {
-            models.push((name, Stands::Directory { directory, root: root.to_owned() }));
+        // One that cannot be looked at is there: only what is certain is taken for gone.
+        let is_model = match fs::metadata(&directory) {
+            Ok(metadata) => metadata.is_dir(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        };
+        if !name.starts_with('.') && is_model {
+            let root = (!external_links).then(|| root.to_owned());
+            models.push((name, Stands::Directory { directory, root }));
         }
     }
     Ok(models)
@@ -193,9 +204,9 @@ mod tests {
         }
         let roots: Vec<Root> =
             [&first, &second].map(|root| Root::Directory(root.path().to_owned())).into();
-        let refused = scan(&roots, false).unwrap_err().to_string();
+        let refused = scan(&roots, false, false).unwrap_err().to_string();
         assert!(refused.contains("two repositories hold a model 'b'"), "{refused}");
-        let found = scan(&roots, true).unwrap();
+        let found = scan(&roots, true, false).unwrap();
         let mut expected: Vec<String> =
             roots.iter().map(|root| qualified(&root.name(), "b")).collect();
         expected.sort();

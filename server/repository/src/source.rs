@@ -7,10 +7,17 @@ use crate::{
     keep::Kept,
     root::Place,
 };
-use hippocamp_config::{prepare, read_pbtxt};
+use hippocamp_config::{prepare, read_pbtxt, select_versions};
 use hippocamp_proto::inference as proto;
 use hippocamp_types::Error;
-use std::{ffi::OsStr, fs, io, path::Path, sync::Arc};
+use std::{
+    ffi::OsStr,
+    fs,
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    io,
+    path::Path,
+    sync::Arc,
+};
 use tempfile::TempDir;
 
 /// One model as it stands on disk.
@@ -24,8 +31,10 @@ pub(crate) struct ModelSource {
     pub versions: Vec<u64>,
     /// Prepared, not yet completed by the backend.
     pub config: proto::ModelConfig,
-    /// Changes when any file of the model does.
+    /// Changes when a file does that is used: of a version that is selected, or of none.
     pub fingerprint: u64,
+    /// What each entry of the directory says, or what the system knows of it.
+    entries: Stats,
     /// Its files, held open once it serves, for the way back.
     pub kept: Option<Arc<Kept>>,
     /// It came with a load call, which stands above what the repository holds.
@@ -48,19 +57,39 @@ impl ModelSource {
         }
     }
 
+    /// The versions that its policy selects, ascending.
+    pub(crate) fn selected(&self) -> Vec<u64> {
+        select_versions(self.config.version_policy.as_ref(), &self.versions)
+    }
+
+    /// From now on there are these versions to select from, which makes it another model to load.
+    pub(crate) fn set_versions(&mut self, versions: Vec<u64>) {
+        self.versions = versions;
+        self.set_fingerprint();
+    }
+
+    /// From now on its files are told by what they say.
+    pub(crate) fn set_entries(&mut self, entries: Stats) {
+        self.entries = entries;
+        self.set_fingerprint();
+    }
+
+    fn set_fingerprint(&mut self) {
+        if self.from_call {
+            return;
+        }
+        let mut hasher = DefaultHasher::new();
+        of_versions(&self.entries, &self.selected()).hash(&mut hasher);
+        // A step may mean another model without a change of the files, where roots are namespaces.
+        self.namespace.is_some().then(|| self.members()).hash(&mut hasher);
+        self.fingerprint = hasher.finish();
+    }
+
     /// Whether the files of `versions`, and those beside them, are not those any more that were at rest.
     pub(crate) fn was_written(&self, versions: &[u64]) -> bool {
         let Some(before) = &self.stats else { return false };
         let Ok(now) = files::stats_by_entry(&self.place) else { return true };
-        let other_version = |entry: &OsStr| {
-            let number = entry.to_str().and_then(version_number);
-            number.is_some_and(|number| !versions.contains(&number))
-        };
-        let of = |stats: &Stats| -> Stats {
-            let used = stats.iter().filter(|(entry, _)| !other_version(entry));
-            used.map(|(entry, stat)| (entry.clone(), *stat)).collect()
-        };
-        of(before) != of(&now)
+        of_versions(before, versions) != of_versions(&now, versions)
     }
 
     /// The error with what makes this model's files, where its configuration says it (parameter
@@ -76,6 +105,18 @@ impl ModelSource {
     }
 }
 
+/// The entries of these versions, and those that belong to none.
+fn of_versions(entries: &Stats, versions: &[u64]) -> Stats {
+    let used = entries.iter().filter(|(entry, _)| is_of(entry, versions));
+    used.map(|(entry, value)| (entry.clone(), *value)).collect()
+}
+
+/// Whether this entry of a model's directory is one of these versions, or no version.
+pub(crate) fn is_of(entry: &OsStr, versions: &[u64]) -> bool {
+    let number = entry.to_str().and_then(version_number);
+    number.is_none_or(|number| versions.contains(&number))
+}
+
 /// Reads the model at `place`; `config_name` (`--model-config-name`) picks
 /// `configs/<config_name>.pbtxt` where the model has it.
 ///
@@ -87,14 +128,14 @@ pub(crate) fn read(
     config_name: Option<&str>,
 ) -> Result<ModelSource, RepositoryError> {
     // Before anything is read through a link.
-    let fingerprint = fingerprint(place)?;
+    let entries = entries(place)?;
     let directory = &place.directory;
     let custom = config_name
         .map(|config| directory.join("configs").join(format!("{config}.pbtxt")))
         .filter(|path| path.is_file());
     let path = custom.unwrap_or_else(|| directory.join("config.pbtxt"));
     let config = if path.exists() { read_pbtxt(&path)? } else { proto::ModelConfig::default() };
-    finish(name, place.clone(), config, fingerprint, None)
+    finish(name, place.clone(), config, entries, None)
 }
 
 /// The model at `place` with `config` instead of its own.
@@ -103,8 +144,8 @@ pub(crate) fn with_config(
     place: Place,
     config: proto::ModelConfig,
 ) -> Result<ModelSource, RepositoryError> {
-    let fingerprint = fingerprint(&place)?;
-    finish(name, place, config, fingerprint, None)
+    let entries = entries(&place)?;
+    finish(name, place, config, entries, None)
 }
 
 /// The model in `directory` of `temporary`, with `config`.
@@ -114,26 +155,33 @@ pub(crate) fn temporary(
     config: proto::ModelConfig,
 ) -> Result<ModelSource, RepositoryError> {
     let directory = temporary.path().join(name);
-    finish(name, Place { directory, bounds: Bounds::Anywhere }, config, 0, Some(temporary))
+    finish(
+        name,
+        Place { directory, bounds: Bounds::Anywhere },
+        config,
+        Stats::new(),
+        Some(temporary),
+    )
 }
 
-fn fingerprint(place: &Place) -> Result<u64, RepositoryError> {
-    files::stats(place).map_err(|source| RepositoryError::Files { source })
+fn entries(place: &Place) -> Result<Stats, RepositoryError> {
+    files::stats_by_entry(place).map_err(|source| RepositoryError::Files { source })
 }
 
 fn finish(
     name: &str,
     place: Place,
     config: proto::ModelConfig,
-    fingerprint: u64,
+    entries: Stats,
     temporary: Option<TempDir>,
 ) -> Result<ModelSource, RepositoryError> {
     let config = prepare(config, name, &place.directory)?;
     let versions = version_numbers(&place.directory)
         .map_err(|source| RepositoryError::Unreadable { path: place.directory.clone(), source })?;
-    Ok(ModelSource {
+    let mut source = ModelSource {
         namespace: None,
-        fingerprint,
+        fingerprint: 0,
+        entries,
         versions,
         config,
         from_call: false,
@@ -141,7 +189,9 @@ fn finish(
         kept: None,
         temporary: temporary.map(Arc::new),
         place,
-    })
+    };
+    source.set_fingerprint();
+    Ok(source)
 }
 
 /// The version that a directory of this name holds; as in Triton, a name with a leading zero is none.

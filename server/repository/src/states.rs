@@ -134,19 +134,28 @@ impl States {
         reason.clone_into(&mut line.reason);
     }
 
-    /// A model is no longer in the repository: what never served is not shown any more.
+    /// A model is no longer in the repository: only what serves of it, and goes, is still shown.
     pub(crate) fn forget(&self, name: &str) {
         let mut table = self.table();
         if let Some(versions) = table.models.get_mut(name) {
-            versions.retain(|_, line| line.generation > 0);
+            versions.retain(|_, line| line.state != ModelState::Unavailable);
             versions.values_mut().for_each(|line| line.reason.clear());
         }
     }
 
-    /// Versions that were unloaded and are none of these, those that stand in the repository, are not
-    /// shown any more.
-    pub(crate) fn forget_gone(&self, name: &str, versions: &[u64]) {
+    /// A model was taken out of service on purpose: what failed of it is no fault any more.
+    pub(crate) fn unloaded(&self, name: &str) {
+        self.table().clear_faults(name);
+    }
+
+    /// A model was loaded. With `whole` as its files say, so that nothing is wrong with it any more.
+    /// Versions that were unloaded and are none of `versions`, those that stand in the repository, are
+    /// not shown any more.
+    pub(crate) fn succeeded(&self, name: &str, versions: &[u64], whole: bool) {
         let mut table = self.table();
+        if whole {
+            table.clear_faults(name);
+        }
         if let Some(lines) = table.models.get_mut(name) {
             lines.retain(|version, line| {
                 let stands = version.is_none_or(|version| versions.contains(&version));
@@ -158,8 +167,8 @@ impl States {
     /// The files of a model are again those that serve: nothing is wrong with it any more.
     pub(crate) fn mended(&self, name: &str) {
         let mut table = self.table();
+        table.clear_faults(name);
         if let Some(versions) = table.models.get_mut(name) {
-            versions.retain(|_, line| line.generation > 0);
             let ready = versions.values_mut().filter(|line| line.state == ModelState::Ready);
             ready.for_each(|line| line.reason.clear());
         }
@@ -217,6 +226,14 @@ impl States {
 }
 
 impl Table {
+    /// Lines of versions that failed and do not serve.
+    fn clear_faults(&mut self, name: &str) {
+        if let Some(versions) = self.models.get_mut(name) {
+            versions
+                .retain(|_, line| line.state != ModelState::Unavailable || line.reason == UNLOADED);
+        }
+    }
+
     fn line(&mut self, name: &str, version: u64) -> Option<&mut State> {
         self.models.get_mut(name)?.get_mut(&Some(version))
     }

@@ -2,8 +2,8 @@
 //! and the reason is told where there is one.
 
 use crate::{
-    clients::{body, get, http},
-    polling::{copy, polled, until},
+    clients::{body, get, http, within_limit},
+    polling::{copy, line, polled, until},
     under_load::UnderLoad,
 };
 use hippocamp_tests::Repository;
@@ -26,10 +26,17 @@ async fn bad_files_disturb_nobody() {
     let model = root.join("simple");
     let file = model.join("1/model.onnx");
     let told = async |reason: &str| {
-        until(&client, "simple", "1 READY ").await;
-        let index = client.index(false).await.expect("it answers");
-        let line = index.iter().find(|entry| entry.name == "simple").expect("it is there");
-        assert!(line.reason.contains(reason), "expected '{reason}', got '{}'", line.reason);
+        within_limit(async {
+            loop {
+                let told = line(&client, "simple").await;
+                assert!(told.starts_with("1 READY "), "{told}");
+                if told.contains(reason) {
+                    return;
+                }
+                sleep(Duration::from_millis(20)).await;
+            }
+        })
+        .await;
     };
 
     // A link out of the repository, one to nowhere, a pipe.
@@ -93,7 +100,12 @@ async fn bad_files_disturb_nobody() {
             sleep(Duration::from_millis(100)).await;
         }
     }
-    until(&client, "simple", "2 READY ").await;
+    within_limit(async {
+        while !line(&client, "simple").await.contains("nonsense") {
+            sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     let page = body(&get(server.metrics(), "/metrics").await);
     assert!(
         page.contains("hippocamp_model_loads_total{model=\"simple\",outcome=\"failure\"}"),

@@ -103,7 +103,7 @@ async fn systemd_is_told() {
     let socket = UnixDatagram::bind(&path).expect("a new socket");
     socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
     let repository = Repository::new().simple("simple", "");
-    let server = Settings::new(repository.path())
+    let mut server = Settings::new(repository.path())
         .variable("NOTIFY_SOCKET", &path)
         .variable("WATCHDOG_USEC", "200000")
         .start()
@@ -122,5 +122,5 @@ async fn systemd_is_told() {
     told("WATCHDOG=1");
     server.terminate();
     told("STOPPING=1");
-    server.stop();
+    assert!(server.wait().success(), "log:\n{}", server.log());
 }

@@ -6,7 +6,7 @@ use hippocamp_client::{InferInput, InferRequest, RawResponse};
 use hippocamp_tests::{Sandbox, Settings, workspace_root};
 use http::Method;
 use serde_json::{Value, json};
-use std::{collections::HashSet, env, fs, os::unix::fs::symlink};
+use std::{collections::HashSet, env, fs};
 
 const MINILM: &str = "recommend_by_plot";
 /// Set by `make test` on a machine that could not fetch the encoder of `recommend_by_plot`.
@@ -219,7 +219,7 @@ fn broken(change: impl FnOnce(&std::path::Path)) -> (tempfile::TempDir, Sandbox)
         }
         for file in fs::read_dir(from.join(name).join("1")).unwrap() {
             let file = file.unwrap();
-            symlink(file.path(), version.join(file.file_name())).unwrap();
+            fs::copy(file.path(), version.join(file.file_name())).unwrap();
         }
     }
     change(copy.path());

@@ -52,7 +52,7 @@ fn look(link: &Path, root: &Path, model: &str, findings: &mut Findings) {
         }
         Ok(leads) if !leads.starts_with(root) => {
             let message = format!(
-                "the link leads out of the repository, to '{target}': copy the file, or mount its directory into the repository"
+                "the link leads out of the repository, to '{target}': copy the file, mount its directory into the repository, or serve with --allow-external-links"
             );
             findings.add(&LEADS_OUT, Some(model), place, message);
         }

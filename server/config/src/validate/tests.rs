@@ -331,7 +331,6 @@ fn what_is_not_there_yet() {
         assert!(warnings.len() == 1 && warnings[0].starts_with(&start), "{text}: {warnings:?}");
     };
     warned("response_cache { enable: true }", "response_cache");
-    warned("model_warmup {}", "model_warmup");
     warned("cc_model_filenames { key: '7.5' value: 'b' }", "cc_model_filenames");
     warned(
         "model_operations { op_library_filename: 'x.so' }",

@@ -2,13 +2,16 @@
 
 use super::{
     Desired, Repository, WantedModels,
+    held_back::{Because, differs, held_back},
     load::Loaded,
-    poll::held_back,
-    rollback::{Earlier, replaced},
+    rollback::Earlier,
 };
 use crate::{ModelSnapshot, RepositoryError, plan};
 use hippocamp_types::Error;
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How a change is carried out.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,17 +20,21 @@ pub(super) struct Moves<'a> {
     pub(super) asked: &'a [String],
     /// An ensemble and its members move together or not at all.
     pub(super) together: bool,
+    /// All that was asked for, or nothing.
+    pub(super) all: bool,
     /// Nothing serves yet: better an earlier version of a model than none.
     pub(super) start_up: bool,
 }
 
 impl Repository {
     /// Goes from what is wanted to `next`. What failed keeps what served before and stays wanted as it
-    /// was. Returns the failures by name; at start-up only those of models that do not serve.
+    /// was. `refused` could not even be read. Returns the failures by name; at start-up only those of
+    /// models that do not serve.
     pub(super) fn carry_out(
         &self,
         wanted: &mut WantedModels,
         mut next: BTreeMap<String, Desired>,
+        refused: &BTreeMap<String, Error>,
         moves: &Moves<'_>,
     ) -> BTreeMap<String, Error> {
         let before = self.published.load_full();
@@ -44,6 +51,7 @@ impl Repository {
         for name in &steps.unload {
             let model = after.models.get_mut(name.as_str()).expect("the plan unloads what serves");
             model.versions.clear();
+            self.states.unloaded(name);
             tracing::info!(model = %name, "model unloaded");
         }
         let mut failed = BTreeMap::new();
@@ -56,28 +64,31 @@ impl Repository {
                 failed.insert(name, RepositoryError::from(blocked).into());
             }
         }
-        let mut loaded = Vec::new();
+        let mut loaded: BTreeMap<String, Loaded> = BTreeMap::new();
         for wave in &steps.load {
-            for (name, result) in self.load_wave(wave, &next, &after, &failed, moves.start_up) {
+            let wave: Vec<String> =
+                wave.iter().filter(|name| changes(&before, &after, &next, name)).cloned().collect();
+            for (name, result) in self.load_wave(&wave, &next, &after, &failed, moves.start_up) {
                 match result {
-                    Ok(Loaded { model, kept, available }) => {
-                        after.models.insert(Arc::from(name.as_str()), model);
-                        loaded.push((name, kept, available));
+                    Ok(model) => {
+                        after.models.insert(Arc::from(name.as_str()), model.model.clone());
+                        loaded.insert(name, model);
                     }
                     Err(error) => drop(failed.insert(name, error)),
                 }
             }
         }
         if moves.start_up {
-            for (name, stepped) in self.step_back(&mut after, &next, &mut failed) {
-                loaded.retain(|(loaded, ..)| *loaded != name);
-                loaded.push((name, stepped.kept, stepped.available));
-            }
+            loaded.extend(self.step_back(&mut after, &next, &mut failed));
         }
         if moves.together {
-            self.hold_back(&before, &mut after, wanted, &next, &mut failed);
+            // What was to change along and did not; what has long been broken holds nobody.
+            let changed_not = moves.asked.iter();
+            let changed_not = changed_not
+                .filter(|name| failed.contains_key(*name) || refused.contains_key(*name));
+            let changed_not = changed_not.cloned().collect();
+            self.hold_back(&before, &mut after, wanted, &next, &changed_not, &mut failed);
         }
-        self.publish(&before, after);
         for (name, error) in &failed {
             self.loader.ended(name, Some(error));
             tracing::error!(model = %name, error = %error, "model failed to load");
@@ -86,19 +97,22 @@ impl Repository {
                 None => next.remove(name),
             };
         }
+        if moves.all && moves.asked.iter().any(|name| failed.contains_key(name)) {
+            return failed;
+        }
+        self.publish(&before, after);
         wanted.published += 1;
         self.remember(wanted, &before, &next);
-        for (name, kept, available) in loaded {
+        for (name, Loaded { kept, available, .. }) in loaded {
             if failed.contains_key(&name) {
                 continue;
             }
             self.loader.ended(&name, None);
-            self.states.forget_gone(&name, &next[&name].source.versions);
             let source = &mut next.get_mut(&name).expect("what is loaded is wanted").source;
-            if source.versions != available {
-                source.versions = available;
-                // What its files offer is another thing: it is tried again when anything changes.
-                source.fingerprint = behind(source.fingerprint);
+            let whole = source.versions == available;
+            self.states.succeeded(&name, &source.versions, whole);
+            if !whole {
+                source.set_versions(available);
             }
             if let Some(kept) = kept {
                 source.kept = Some(Arc::new(kept));
@@ -115,6 +129,7 @@ impl Repository {
         after: &mut ModelSnapshot,
         wanted: &WantedModels,
         next: &BTreeMap<String, Desired>,
+        changed_not: &BTreeSet<String>,
         failed: &mut BTreeMap<String, Error>,
     ) {
         // Of what an ensemble is made now and of what it was: one that fails goes on as it was.
@@ -125,11 +140,18 @@ impl Repository {
                 members.entry(name.clone()).or_default().extend(of);
             }
         }
-        for (name, ensemble) in held_back(before, after, &members, failed) {
+        let not: BTreeSet<String> = failed.keys().cloned().collect();
+        for (name, because) in held_back(before, after, &members, &not, changed_not) {
             after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
-            let error = Error::invalid(format!(
-                "it would load, but ensemble '{ensemble}', which is made of it, would not: both stay as they were"
-            ));
+            let would = if next.contains_key(&name) { "load" } else { "go" };
+            let error = Error::invalid(match because {
+                Because::Ensemble(ensemble) => format!(
+                    "it would {would}, but ensemble '{ensemble}', which is made of it, would not load: both stay as they were"
+                ),
+                Because::Member { ensemble, member } => format!(
+                    "it would {would}, but '{member}', which ensemble '{ensemble}' is made of, too, does not load: all of it stays as it was"
+                ),
+            });
             self.states.failed(&name, None, error.message());
             failed.insert(name, error);
         }
@@ -159,11 +181,14 @@ impl Repository {
         next: &BTreeMap<String, Desired>,
     ) {
         let after = self.published.load();
-        for name in replaced(before, &after) {
-            if let Some(old) = wanted.models.get(&name) {
-                let source = old.source.clone();
-                let published = wanted.published;
-                wanted.earlier.insert(name, Earlier { source, published });
+        let serves = |snapshot: &ModelSnapshot, name: &str| {
+            snapshot.models.get(name).is_some_and(|model| !model.versions.is_empty())
+        };
+        let both = before.models.keys().filter(|name| serves(before, name) && serves(&after, name));
+        for name in both.filter(|name| differs(before, &after, name)) {
+            if let Some(old) = wanted.models.get(&**name) {
+                let earlier = Earlier { source: old.source.clone(), published: wanted.published };
+                wanted.earlier.insert(name.to_string(), earlier);
             }
         }
         wanted.earlier.retain(|name, _| next.contains_key(name));
@@ -171,7 +196,19 @@ impl Repository {
     }
 }
 
-/// The fingerprint of a model that serves less than its files offer.
-pub(super) fn behind(fingerprint: u64) -> u64 {
-    !fingerprint
+/// Whether there is anything to load: an ensemble none of whose members came to be another is what it was.
+fn changes(
+    before: &ModelSnapshot,
+    after: &ModelSnapshot,
+    next: &BTreeMap<String, Desired>,
+    name: &str,
+) -> bool {
+    let source = &next[name].source;
+    let serves = |snapshot: &ModelSnapshot| {
+        let model = snapshot.models.get(name);
+        model.is_some_and(|model| {
+            !model.versions.is_empty() && model.fingerprint == source.fingerprint
+        })
+    };
+    !serves(before) || source.members().iter().any(|member| differs(before, after, member))
 }

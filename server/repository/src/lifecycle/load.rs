@@ -1,11 +1,10 @@
 //! The load of models: several of a wave at a time, all versions of a model or none.
 
-use super::{Desired, Repository, carry_out::behind};
+use super::{Desired, Repository};
 use crate::{
     LoadOrder, ModelSnapshot, ModelVersion, RepositoryError, keep::Kept, snapshot::ServingModel,
     source::ModelSource,
 };
-use hippocamp_config::select_versions;
 use hippocamp_types::Error;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 use std::{
@@ -85,39 +84,33 @@ impl Loading<'_> {
         start_up: bool,
     ) -> Result<Loaded, Error> {
         self.members(after, failed)?;
-        let mut available = self.source.versions.clone();
+        // With the versions that are left to select from.
+        let mut source = self.source.clone();
         let mut first = None;
         loop {
-            let selected = select_versions(self.source.config.version_policy.as_ref(), &available);
+            let selected = source.selected();
             if selected.is_empty() {
                 return Err(match first {
                     Some(error) => error,
                     None => self.fail(
                         None,
                         RepositoryError::NoVersion {
-                            name: self.source.config.name.clone(),
-                            directory: self.source.place.directory.clone(),
+                            name: source.config.name.clone(),
+                            directory: source.place.directory.clone(),
                         }
                         .into(),
                     ),
                 });
             }
-            match self.versions(&selected, after) {
-                Ok(mut loaded) => {
-                    if available != self.source.versions {
-                        loaded.model.fingerprint = behind(self.source.fingerprint);
-                    }
-                    return Ok(Loaded { available, ..loaded });
-                }
+            let loading = Loading { source: &source, ..*self };
+            match loading.versions(&selected, after) {
+                Ok(loaded) => return Ok(Loaded { available: source.versions, ..loaded }),
+                Err((_, error)) if !start_up => return Err(error),
                 Err((version, error)) => {
-                    if !start_up {
-                        return Err(error);
-                    }
                     // As if the server had gone on: then the version before would serve.
-                    available.retain(|&number| number != version);
-                    let left =
-                        select_versions(self.source.config.version_policy.as_ref(), &available);
-                    if let (Some(next), None) = (left.last(), &first) {
+                    let left = source.versions.iter().copied().filter(|&other| other != version);
+                    source.set_versions(left.collect());
+                    if let (Some(next), None) = (source.selected().last(), &first) {
                         let (model, next) = (self.name, *next);
                         tracing::error!(model, version, %error, next, "version failed to load; an earlier one is tried");
                         self.repository.loader.ended(self.name, Some(&error));
@@ -164,7 +157,7 @@ impl Loading<'_> {
         let latest = versions.last().copied().unwrap_or_default();
         // Before it is asked whether they have changed, so that these are the files that were loaded.
         let kept = source.temporary.is_none().then(|| {
-            Kept::open(&source.place, self.repository.options.kept_files)
+            Kept::open(&source.place, versions, self.repository.options.kept_files)
                 .inspect_err(|error| {
                     tracing::warn!(model = %self.name, %error, "there will be no way back to this generation");
                 })

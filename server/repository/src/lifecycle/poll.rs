@@ -3,11 +3,10 @@
 
 use super::{
     Desired, Moves, Repository, WantedModels,
-    carry_out::behind,
     startup::{REST, unfinished},
 };
 use crate::{
-    ModelSnapshot, RepositoryError,
+    RepositoryError,
     files::{Stats, stats, stats_by_entry, total},
     poll::{Look, Polled, Rest},
     root::{Found, Place},
@@ -15,7 +14,7 @@ use crate::{
 use hippocamp_types::{Error, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::Ordering},
+    sync::atomic::Ordering,
     time::Duration,
 };
 
@@ -76,53 +75,54 @@ impl Repository {
             return Ok(outcome);
         }
         let mut next = wanted.models.clone();
-        for name in &look.gone {
+        // One that was held back when it went goes when it can.
+        let went = |name: &&String| !models.contains_key(*name) && !look.restless.contains(*name);
+        for name in wanted.models.keys().filter(went).chain(&look.gone) {
             next.remove(name);
             self.states.forget(name);
         }
         // What failed before is tried again whenever anything has changed: it may have waited for that.
         for (name, rest) in &look.rests {
-            if wanted.gone_back.get(name) == Some(&rest.print) {
+            let mut source = match self.read(&models, &models[name]) {
+                Ok(source) => source,
+                Err(error) => {
+                    outcome.failed.insert(name.clone(), self.refuse(name, error.into()));
+                    continue;
+                }
+            };
+            source.set_entries(rest.entries.clone());
+            source.stats = Some(stats_then(&source.place, rest));
+            if wanted.gone_back.get(name) == Some(&source.fingerprint) {
                 continue;
             }
-            let known = next.get_mut(name).filter(|known| known.source.fingerprint == rest.print);
-            if let Some(known) = known {
+            wanted.gone_back.remove(name);
+            let known = next.get_mut(name);
+            if let Some(known) =
+                known.filter(|known| known.source.fingerprint == source.fingerprint)
+            {
                 // Written anew with what it said before, it may still be loaded with a member.
-                known.source.stats = Some(stats_then(&places[name], *rest));
+                known.source.place = source.place;
+                known.source.stats = source.stats;
+                known.source.temporary = None;
                 // What it failed with is told again if it is tried again.
                 self.states.mended(name);
                 continue;
             }
-            let young = match &places[name] {
-                Some(place) if look.first => unfinished(place, REST),
-                _ => BTreeSet::new(),
-            };
-            match self.read(&models, &models[name]) {
-                Ok(mut source) => {
-                    source.fingerprint = rest.print;
-                    source.stats = Some(stats_then(&places[name], *rest));
-                    if !young.is_empty() {
-                        tracing::info!(model = %name, versions = ?young, "being written; earlier versions serve until they are whole");
-                        source.versions.retain(|version| !young.contains(version));
-                        // What is whole later is something else.
-                        source.fingerprint = behind(source.fingerprint);
-                        source.stats = None;
-                        polled.again(name);
-                        outcome.restless = true;
-                    }
-                    next.insert(name.clone(), Desired { source, explicit: true });
-                }
-                Err(error) => {
-                    outcome.failed.insert(name.clone(), self.refuse(name, error.into()));
-                }
+            let young = if look.first { unfinished(&source.place, REST) } else { BTreeSet::new() };
+            if !young.is_empty() {
+                tracing::info!(model = %name, versions = ?young, "being written; earlier versions serve until they are whole");
+                let whole =
+                    source.versions.iter().copied().filter(|version| !young.contains(version));
+                source.set_versions(whole.collect());
+                polled.again(name);
+                outcome.restless = true;
             }
+            next.insert(name.clone(), Desired { source, explicit: true });
         }
         let changed: Vec<String> = look.changed.into_iter().collect();
-        let moves = Moves { asked: &changed, together: true, start_up: look.first };
-        let failed = self.carry_out(&mut wanted, next, &moves);
-        wanted
-            .gone_back
-            .retain(|name, print| look.rests.get(name).is_none_or(|rest| rest.print == *print));
+        let moves =
+            Moves { asked: &changed, together: true, start_up: look.first, ..Moves::default() };
+        let failed = self.carry_out(&mut wanted, next, &outcome.failed, &moves);
         look_again(&mut polled, &models, &look.rests, &failed);
         outcome.failed.extend(failed);
         Ok(outcome)
@@ -154,8 +154,8 @@ fn wait_for(look: &Look, wanted: &WantedModels) -> Vec<String> {
 }
 
 /// What the system knows of the files of a model at rest; nothing that fits if they have been written since.
-fn stats_then(place: &Option<Place>, rest: Rest) -> Stats {
-    let now = place.as_ref().and_then(|place| stats_by_entry(place).ok());
+fn stats_then(place: &Place, rest: &Rest) -> Stats {
+    let now = stats_by_entry(place).ok();
     now.filter(|stats| total(stats) == rest.stat).unwrap_or_default()
 }
 
@@ -172,49 +172,4 @@ fn look_again(
             polled.again(name);
         }
     }
-}
-
-/// Of the models that were loaded into `after`, those that must stay as they were in `before`, because
-/// an ensemble that served would not be served by them any more; with the ensemble that is in the way.
-/// `members` names what a model is made of, `failed` those that did not load.
-pub(super) fn held_back(
-    before: &ModelSnapshot,
-    after: &ModelSnapshot,
-    members: &BTreeMap<String, Vec<String>>,
-    failed: &BTreeMap<String, Error>,
-) -> BTreeMap<String, String> {
-    let served =
-        |name: &str| before.models.get(name).is_some_and(|model| !model.versions.is_empty());
-    let moved = |name: &str| match (before.models.get(name), after.models.get(name)) {
-        (Some(old), Some(new)) => {
-            old.versions.iter().any(|(version, old)| {
-                new.versions.get(version).is_none_or(|new| !Arc::ptr_eq(old, new))
-            }) || old.versions.len() != new.versions.len()
-        }
-        _ => false,
-    };
-    let mut held: BTreeMap<String, String> = BTreeMap::new();
-    let mut stay: Vec<(String, String)> = failed
-        .keys()
-        .filter(|name| served(name) && members.contains_key(*name))
-        .map(|name| (name.clone(), name.clone()))
-        .collect();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
-    while let Some((name, because)) = stay.pop() {
-        if !seen.insert(name.clone()) {
-            continue;
-        }
-        // What it is made of stays with it, and so do the other ensembles that are made of that.
-        for member in members.get(&name).into_iter().flatten().filter(|member| moved(member)) {
-            held.entry(member.clone()).or_insert_with(|| because.clone());
-            stay.push((member.clone(), because.clone()));
-            for (ensemble, of) in members {
-                if of.contains(member) && moved(ensemble) {
-                    held.entry(ensemble.clone()).or_insert_with(|| because.clone());
-                    stay.push((ensemble.clone(), because.clone()));
-                }
-            }
-        }
-    }
-    held
 }

@@ -2,7 +2,7 @@
 //! open, together with whatever moved along.
 
 use super::{Desired, Moves, Repository, WantedModels};
-use crate::{ModelSnapshot, RepositoryError, source::ModelSource};
+use crate::{RepositoryError, source::ModelSource};
 use hippocamp_types::Error;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -27,19 +27,25 @@ impl Repository {
         if !wanted.models.contains_key(name) {
             return Err(RepositoryError::Unknown { name: name.to_owned() }.into());
         }
-        let names = along(&wanted, name)
-            .ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
+        let nothing = || RepositoryError::NoEarlier { name: name.to_owned() };
+        let names = along(&wanted, name).ok_or_else(nothing)?;
         let mut next = wanted.models.clone();
         let mut gone_back = BTreeMap::new();
         for name in &names {
             let source = restore(name, &wanted.earlier[name].source)?;
             let desired = next.get_mut(name).expect("what is earlier is wanted");
-            gone_back.insert(name.clone(), desired.source.fingerprint);
+            if desired.source.fingerprint != source.fingerprint {
+                gone_back.insert(name.clone(), desired.source.fingerprint);
+            }
             *desired = Desired { source, explicit: desired.explicit };
         }
-        let moves = Moves { asked: &names, together: true, start_up: false };
-        let mut failed = self.carry_out(&mut wanted, next, &moves);
-        if let Some(error) = failed.remove(name).or_else(|| failed.pop_first().map(|(_, e)| e)) {
+        if gone_back.is_empty() {
+            return Err(nothing().into());
+        }
+        let moves = Moves { asked: &names, together: true, all: true, start_up: false };
+        let mut failed = self.carry_out(&mut wanted, next, &BTreeMap::new(), &moves);
+        let mut because = std::iter::once(name).chain(names.iter().map(String::as_str));
+        if let Some(error) = because.find_map(|name| failed.remove(name)) {
             return Err(error.context(format_args!("rollback failed for model '{name}': ")));
         }
         wanted.earlier.retain(|earlier, _| !names.contains(earlier));
@@ -87,17 +93,4 @@ fn restore(name: &str, earlier: &ModelSource) -> Result<ModelSource, RepositoryE
     source.temporary = Some(Arc::new(temporary));
     source.place = place;
     Ok(source)
-}
-
-/// Models that serve in `after` otherwise than they did in `before`.
-pub(super) fn replaced(before: &ModelSnapshot, after: &ModelSnapshot) -> Vec<String> {
-    let other = |name: &Arc<str>| {
-        let (old, new) = (before.models.get(name)?, after.models.get(name)?);
-        let same = old.versions.len() == new.versions.len()
-            && old.versions.iter().all(|(number, version)| {
-                new.versions.get(number).is_some_and(|new| Arc::ptr_eq(new, version))
-            });
-        (!same && !old.versions.is_empty() && !new.versions.is_empty()).then(|| name.to_string())
-    };
-    before.models.keys().filter_map(other).collect()
 }

@@ -1,7 +1,7 @@
 //! A start over versions that do not belong together: an encoder is there in its next version, its index
 //! not yet. A server that had gone on would serve the versions before, so one that starts does, too.
 
-use super::{Desired, Repository, carry_out::behind, load::Loaded};
+use super::{Desired, Repository, load::Loaded};
 use crate::ModelSnapshot;
 use hippocamp_types::Error;
 use std::{
@@ -15,7 +15,7 @@ const MAX_MEMBERS: usize = 16;
 impl Repository {
     /// Where an ensemble does not load with the latest versions of what it is made of, tries the versions
     /// before: of one member after the other, then of all. Takes the first that serves the ensemble and
-    /// all others that served. Returns the members that serve in an earlier version.
+    /// all others that served. Returns what was loaded: members in an earlier version, and ensembles.
     pub(super) fn step_back(
         &self,
         after: &mut ModelSnapshot,
@@ -47,7 +47,10 @@ impl Repository {
                 tracing::error!(model = %name, version = newest, %error, "an earlier version serves");
                 stepped.push((name, loaded));
             }
-            ensembles.iter().for_each(|ensemble| drop(failed.remove(ensemble)));
+            for (ensemble, loaded) in ensembles {
+                failed.remove(&ensemble);
+                stepped.push((ensemble, loaded));
+            }
             *after = snapshot;
         }
         stepped
@@ -66,9 +69,8 @@ impl Repository {
         let mut snapshot = after.clone();
         let mut members = Vec::new();
         for (name, versions) in earlier {
-            next.get_mut(name)?.source.versions.clone_from(versions);
-            let mut loaded = self.load_one(name, &next, &snapshot).ok()?;
-            loaded.model.fingerprint = behind(next[name].source.fingerprint);
+            next.get_mut(name)?.source.set_versions(versions.clone());
+            let loaded = self.load_one(name, &next, &snapshot).ok()?;
             snapshot.models.insert(Arc::from(name.as_str()), loaded.model.clone());
             members.push((name.clone(), loaded));
         }
@@ -78,8 +80,8 @@ impl Repository {
                 after.models.get(ensemble.as_str()).is_some_and(|model| !model.versions.is_empty());
             match self.load_one(&ensemble, &next, &snapshot) {
                 Ok(loaded) => {
-                    snapshot.models.insert(Arc::from(ensemble.as_str()), loaded.model);
-                    ensembles.push(ensemble);
+                    snapshot.models.insert(Arc::from(ensemble.as_str()), loaded.model.clone());
+                    ensembles.push((ensemble, loaded));
                 }
                 Err(_) if served || ensemble == wanted => return None,
                 Err(_) => {}
@@ -104,7 +106,7 @@ impl Repository {
 struct Trial {
     snapshot: ModelSnapshot,
     members: Vec<(String, Loaded)>,
-    ensembles: Vec<String>,
+    ensembles: Vec<(String, Loaded)>,
 }
 
 /// Of what an ensemble is made, the models that have versions before those that serve.

@@ -132,6 +132,7 @@ impl Fixture {
 fn options(roots: &[&std::path::Path]) -> RepositoryOptions {
     RepositoryOptions {
         roots: roots.iter().map(|&root| Root::Directory(root.to_owned())).collect(),
+        external_links: false,
         namespaces: false,
         config_name: None,
         load_threads: 2,
@@ -324,7 +325,7 @@ fn an_ensemble_is_loaded_anew_with_its_members_or_not_at_all() {
     assert!(error.message().contains("ensemble 'e', which is made of it, would not"), "{error}");
     assert_eq!(versions(), 1);
     // The ensemble brings it along.
-    fixture.write("e/1/needs", "two");
+    fixture.replace("e/1/needs", "two");
     fixture.load("e").unwrap();
     assert_eq!(versions(), 2);
     assert_eq!(fixture.repository.roll_back("m").unwrap(), ["e", "m"]);

@@ -134,7 +134,9 @@ fn options_leave_families_out() {
         false,
     );
     let text = metrics.render();
-    for absent in ["hippocamp_", "_duration_us", "nv_cpu_", r#"histogram_ms_count{model="p""#] {
+    for absent in
+        ["hippocamp_inference_", "_duration_us", "nv_cpu_", r#"histogram_ms_count{model="p""#]
+    {
         assert!(!text.contains(absent), "{absent} in:\n{text}");
     }
     assert_lines(

@@ -10,7 +10,7 @@ impl Fixture {
         fs::read_to_string(model.directory.join(model.version.to_string()).join("model")).unwrap()
     }
 
-    fn replace(&self, path: &str, text: &str) {
+    pub(super) fn replace(&self, path: &str, text: &str) {
         self.write("next", text);
         fs::rename(self.root.path().join("next"), self.root.path().join(path)).unwrap();
     }

@@ -92,15 +92,14 @@ fn what_belongs_together_waits_for_each_other() {
 
     // No longer than ten times as long as files settle.
     fixture.write("m/3/model", "");
-    for second in 10..40 {
+    for second in 10..=32 {
         fixture.write("e/1/more", &second.to_string());
         fixture.poll(second);
-        let loads = fixture.loads();
-        match second {
-            32.. => break assert_eq!(loads, ["m/3", "e/1"]),
-            _ => assert!(loads.is_empty(), "{second}"),
+        if second < 32 {
+            assert!(fixture.loads().is_empty(), "{second}");
         }
     }
+    assert_eq!(fixture.loads(), ["m/3", "e/1"]);
 }
 
 #[test]
@@ -215,7 +214,7 @@ fn an_ensemble_that_vanishes_while_its_member_changes() {
     fixture.poll(1);
     fixture.remove("e");
     // Whether it is gone for good is not known yet: it goes on, and its member with it.
-    assert_eq!(fixture.poll(3), ["e", "m"]);
+    assert!(fixture.poll(3).is_empty());
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
     assert!(fixture.poll(5).is_empty());
     assert_eq!(fixture.versions(), [("m".to_owned(), 2), ("n".to_owned(), 1)]);

@@ -143,6 +143,11 @@ fn links_out_of_the_repository_are_refused() {
     assert!(fixture.index()[0].contains("leads out of the repository"));
     assert_eq!(fixture.poll(0), ["n"]);
     assert!(fixture.serves("m") && !fixture.serves("n"));
+    let mut allowed = Fixture::new();
+    std::os::unix::fs::symlink(secret.path(), allowed.root.path().join("n/1/secret")).unwrap();
+    allowed.with(|options| options.external_links = true);
+    allowed.load("n").unwrap();
+
     fs::remove_file(link).unwrap();
     fixture.poll(1);
     fixture.poll(3);
