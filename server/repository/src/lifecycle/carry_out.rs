@@ -146,7 +146,7 @@ impl Repository {
             let would = if next.contains_key(&name) { "load" } else { "go" };
             let error = Error::invalid(match because {
                 Because::Ensemble(ensemble) => format!(
-                    "it would {would}, but ensemble '{ensemble}', which is made of it, would not load: both stay as they were"
+                    "it would {would}, but ensemble '{ensemble}', which is made of it, would not: both stay as they were"
                 ),
                 Because::Member { ensemble, member } => format!(
                     "it would {would}, but '{member}', which ensemble '{ensemble}' is made of, too, does not load: all of it stays as it was"
