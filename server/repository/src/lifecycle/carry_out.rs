@@ -114,8 +114,8 @@ impl Repository {
             if !whole {
                 source.set_versions(available);
             }
-            if let Some(kept) = kept {
-                source.kept = Some(Arc::new(kept));
+            if kept.is_some() {
+                source.kept = kept;
             }
         }
         wanted.models = next;

@@ -13,10 +13,11 @@ use std::{
 };
 
 /// A model that was loaded.
+#[derive(Clone)]
 pub(super) struct Loaded {
     pub(super) model: ServingModel,
     /// Its files, for the way back; `None` if they are kept elsewhere, or cannot be.
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<Arc<Kept>>,
     /// Versions that it could be loaded from.
     pub(super) available: Vec<u64>,
 }
@@ -168,7 +169,7 @@ impl Loading<'_> {
             let error = "its files were written while it was loaded: it is loaded again once they have come to rest";
             return Err((latest, self.fail(None, Error::invalid(error))));
         }
-        Ok(Loaded { model, kept: kept.flatten(), available: Vec::new() })
+        Ok(Loaded { model, kept: kept.flatten().map(Arc::new), available: Vec::new() })
     }
 
     /// Loads one version, and tries again as often as it may.

@@ -9,13 +9,19 @@ use std::{
     sync::Arc,
 };
 
-/// Members of one ensemble that are tried in an earlier version; each costs a load.
-const MAX_MEMBERS: usize = 16;
+/// Combinations of earlier versions that are tried for one ensemble.
+const MAX_TRIALS: usize = 64;
+
+/// Versions of one model that are stepped back over.
+const MAX_STEPS: usize = 8;
+
+/// Members in the versions that were tried, by name and number of steps: each is loaded once.
+type Tried = BTreeMap<(String, usize), Option<Loaded>>;
 
 impl Repository {
     /// Where an ensemble does not load with the latest versions of what it is made of, tries the versions
-    /// before: of one member after the other, then of all. Takes the first that serves the ensemble and
-    /// all others that served. Returns what was loaded: members in an earlier version, and ensembles.
+    /// before, those with the fewest steps back first. Takes the first that serves the ensemble and all
+    /// others that served. Returns what was loaded: members in an earlier version, and ensembles.
     pub(super) fn step_back(
         &self,
         after: &mut ModelSnapshot,
@@ -27,20 +33,24 @@ impl Repository {
         for ensemble in ensembles {
             let Some(because) = failed.get(&ensemble).cloned() else { continue };
             let earlier = earlier_versions(after, next, &ensemble);
-            let mut trials: Vec<BTreeMap<String, Vec<u64>>> = earlier
-                .iter()
-                .map(|(name, versions)| [(name.clone(), versions.clone())].into())
-                .collect();
-            if earlier.len() > 1 {
-                trials.push(earlier);
-            }
-            let mut trials = trials.iter();
-            let taken = trials.find_map(|earlier| self.trial(after, next, earlier, &ensemble));
+            let most: Vec<usize> =
+                earlier.iter().map(|(_, versions)| versions.len().min(MAX_STEPS)).collect();
+            let mut tried = Tried::new();
+            let taken = combinations(&most, MAX_TRIALS).into_iter().find_map(|steps| {
+                let earlier = earlier.iter().zip(&steps).filter(|(_, steps)| **steps > 0);
+                let earlier: Vec<Earlier<'_>> = earlier
+                    .map(|((name, versions), &steps)| {
+                        let versions = &versions[..=versions.len() - steps];
+                        Earlier { name, versions, steps }
+                    })
+                    .collect();
+                self.trial(after, next, &earlier, &ensemble, &mut tried)
+            });
             let Some(Trial { snapshot, members, ensembles }) = taken else { continue };
             for (name, loaded) in members {
                 let newest = after.models[name.as_str()].versions.keys().next_back().copied();
                 let error = Error::invalid(format!(
-                    "it loads, but ensemble '{ensemble}' does not with it: the version before serves ({because})"
+                    "it loads, but ensemble '{ensemble}' does not with it: an earlier version serves ({because})"
                 ));
                 self.states.failed(&name, newest, error.message());
                 self.loader.ended(&name, Some(&error));
@@ -62,20 +72,24 @@ impl Repository {
         &self,
         after: &ModelSnapshot,
         next: &BTreeMap<String, Desired>,
-        earlier: &BTreeMap<String, Vec<u64>>,
+        earlier: &[Earlier<'_>],
         wanted: &str,
+        tried: &mut Tried,
     ) -> Option<Trial> {
         let mut next = next.clone();
         let mut snapshot = after.clone();
         let mut members = Vec::new();
-        for (name, versions) in earlier {
-            next.get_mut(name)?.source.set_versions(versions.clone());
-            let loaded = self.load_one(name, &next, &snapshot).ok()?;
+        for Earlier { name, versions, steps } in earlier {
+            next.get_mut(*name)?.source.set_versions(versions.to_vec());
+            let loaded = tried
+                .entry(((*name).clone(), *steps))
+                .or_insert_with(|| self.load_one(name, &next, &snapshot).ok())
+                .clone()?;
             snapshot.models.insert(Arc::from(name.as_str()), loaded.model.clone());
-            members.push((name.clone(), loaded));
+            members.push(((*name).clone(), loaded));
         }
         let mut ensembles = Vec::new();
-        for ensemble in made_of(&next, earlier.keys()) {
+        for ensemble in made_of(&next, earlier.iter().map(|earlier| earlier.name)) {
             let served =
                 after.models.get(ensemble.as_str()).is_some_and(|model| !model.versions.is_empty());
             match self.load_one(&ensemble, &next, &snapshot) {
@@ -109,13 +123,22 @@ struct Trial {
     ensembles: Vec<(String, Loaded)>,
 }
 
-/// Of what an ensemble is made, the models that have versions before those that serve.
+/// A member that is tried in an earlier version.
+struct Earlier<'a> {
+    name: &'a String,
+    /// Those that are left to select from, ascending.
+    versions: &'a [u64],
+    steps: usize,
+}
+
+/// Of what an ensemble is made, the models that have versions before those that serve: their versions
+/// from the first to that before the newest that serves, ascending.
 fn earlier_versions(
     after: &ModelSnapshot,
     next: &BTreeMap<String, Desired>,
     ensemble: &str,
-) -> BTreeMap<String, Vec<u64>> {
-    let mut earlier = BTreeMap::new();
+) -> Vec<(String, Vec<u64>)> {
+    let mut earlier = Vec::new();
     let mut seen = BTreeSet::new();
     let mut open = next.get(ensemble).map(|model| model.source.members()).unwrap_or_default();
     while let Some(name) = open.pop() {
@@ -129,11 +152,42 @@ fn earlier_versions(
         let Some(newest) = serving else { continue };
         let before: Vec<u64> =
             model.source.versions.iter().copied().filter(|version| version < newest).collect();
-        if !before.is_empty() && earlier.len() < MAX_MEMBERS {
-            earlier.insert(name, before);
+        if !before.is_empty() {
+            earlier.push((name, before));
         }
     }
     earlier
+}
+
+/// Numbers of steps back for each of several models that can take at most so many, the fewest in all
+/// first; `count` of them at most.
+fn combinations(most: &[usize], count: usize) -> Vec<Vec<usize>> {
+    fn extend(
+        most: &[usize],
+        left: usize,
+        steps: &mut Vec<usize>,
+        count: usize,
+        found: &mut Vec<Vec<usize>>,
+    ) {
+        let Some((first, rest)) = most.split_first() else {
+            if left == 0 && found.len() < count {
+                found.push(steps.clone());
+            }
+            return;
+        };
+        for step in (0..=left.min(*first)).rev() {
+            if found.len() < count {
+                steps.push(step);
+                extend(rest, left - step, steps, count, found);
+                steps.pop();
+            }
+        }
+    }
+    let mut found = Vec::new();
+    for all in 1..=most.iter().sum() {
+        extend(most, all, &mut Vec::new(), count, &mut found);
+    }
+    found
 }
 
 /// The ensembles that are made of these models, members first.
@@ -166,4 +220,17 @@ fn made_of<'a>(
         sorted.push(ordered.remove(place));
     }
     sorted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fewest_steps_come_first() {
+        assert_eq!(combinations(&[2, 1], 9), [[1, 0], [0, 1], [2, 0], [1, 1], [2, 1]]);
+        assert_eq!(combinations(&[3], 2), [[1], [2]]);
+        assert!(combinations(&[], 9).is_empty());
+        assert_eq!(combinations(&[8; 20], 64).len(), 64);
+    }
 }

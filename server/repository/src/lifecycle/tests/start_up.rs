@@ -79,6 +79,18 @@ fn versions_that_do_not_belong_together_are_not_served_together() {
 }
 
 #[test]
+fn it_steps_back_as_far_as_it_takes() {
+    let fixture = Fixture::new();
+    for version in 1..=4 {
+        fixture.write(&format!("m/{version}/space"), &version.to_string());
+    }
+    fixture.write("e/1/needs", "1");
+    assert!(fixture.poll(0).is_empty());
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
+    assert_eq!(fixture.loads(), ["m/4", "n/1", "e/1", "m/3", "e/1", "m/2", "e/1", "m/1", "e/1"]);
+}
+
+#[test]
 fn patterns_choose() {
     let fixture = Fixture::new();
     let patterns = ["m*".to_owned(), "x*".to_owned(), "nope".to_owned()];
