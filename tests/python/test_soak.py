@@ -25,7 +25,6 @@ def test_reloads_fail_no_request_and_mix_no_generations(generations):
     check_reloads(generations, "poll")
 
 
-@pytest.mark.xfail(strict=True, reason="a load call of an ensemble does not look at its members that are loaded")
 def test_one_load_call_replaces_an_ensemble_with_its_members(generations):
     check_reloads(generations, "explicit")
 
