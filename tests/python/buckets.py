@@ -11,6 +11,7 @@ import os
 import pathlib
 import re
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -223,7 +224,7 @@ class Proxy:
 class Stub:
     """A bucket of Google's or a container of Azure's, as their listings and answers are written down; it wants no key."""
 
-    def __init__(self, kind: str, objects: dict[str, bytes]):
+    def __init__(self, kind: str, objects: dict[str, bytes], tls: ssl.SSLContext | None = None):
         self.requests: list[str] = []
         stub = self
 
@@ -252,8 +253,8 @@ class Stub:
                 path, query = urllib.parse.unquote(path), urllib.parse.parse_qs(query)
                 stub.requests.append(path)
                 name = path.removeprefix("/some-bucket").lstrip("/")
-                if "prefix" in query:
-                    return self.answer(200, listing(query["prefix"][0]).encode(), {})
+                if not name:
+                    return self.answer(200, listing(query.get("prefix", [""])[0]).encode(), {})
                 tag = f'"{hashlib.md5(objects[name]).hexdigest()}"'
                 held = self.headers.get("If-Match") == tag
                 headers = {"ETag": tag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT"}
@@ -270,7 +271,9 @@ class Stub:
                 pass
 
         self._server = _Listening(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

@@ -6,12 +6,14 @@ import json
 import re
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 import urllib.request
 
 import pytest
 import tritonclient.http as httpclient
+import trustme
 from buckets import BUCKET, S3, Hub, Proxy, Stub, environment, manifest_of
 from hippocamp_server import GOLDEN, Server, binary
 from tensors import CASES, check, inputs_for
@@ -286,6 +288,22 @@ def test_the_other_clouds(kind, serving, tmp_path):
         stub.requests.clear()
         infers(serving(url, environment=plain))
         assert stub.requests == ["/some-bucket"]
+    finally:
+        stub.stop()
+
+
+def test_tls(serving, tmp_path):
+    """Certificates are verified against those of the system, which SSL_CERT_FILE names."""
+    authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    objects = {f"simple/{name}": (MODELS / "simple" / name).read_bytes() for name in ("config.pbtxt", "1/model.onnx")}
+    stub = Stub("gs", objects, tls)
+    try:
+        plain = environment(HOME=str(tmp_path), GOOGLE_BASE_URL=stub.url)
+        told = refusal("gs://some-bucket", tmp_path, environment=plain)
+        assert "certificate" in told and stub.requests == [], told
+        infers(serving("gs://some-bucket", environment=plain | {"SSL_CERT_FILE": str(tmp_path / "ca.pem")}))
     finally:
         stub.stop()
 

@@ -45,12 +45,13 @@ pub fn server_binary() -> PathBuf {
 #[derive(Debug)]
 pub struct Settings {
     arguments: Vec<OsString>,
+    variables: Vec<(String, OsString)>,
 }
 
 impl Settings {
     /// The server over `repository`, each endpoint on a free port of the loopback address.
     pub fn new(repository: &Path) -> Self {
-        let settings = Self { arguments: Vec::new() };
+        let settings = Self { arguments: Vec::new(), variables: Vec::new() };
         let mut settings = settings.option("--model-repository", repository.as_os_str());
         for endpoint in ["http", "grpc", "metrics"] {
             settings = settings
@@ -73,6 +74,13 @@ impl Settings {
         self
     }
 
+    /// Sets an environment variable of the server.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
+    }
+
     /// Adds an option that may be given several times.
     #[must_use]
     pub fn and(mut self, argument: &str) -> Self {
@@ -92,6 +100,7 @@ impl Settings {
         let log = scratch.path().join("server.log");
         let mut child = Command::new(server_binary())
             .args(&self.arguments)
+            .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(workspace_root())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

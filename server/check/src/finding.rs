@@ -1,7 +1,7 @@
 //! One finding, the rule it breaks, and where findings are gathered.
 
 use hippocamp_config::Position;
-use std::{collections::HashSet, fmt, path::PathBuf};
+use std::{fmt, path::PathBuf};
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +55,6 @@ pub(crate) struct Place {
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     pub(crate) all: Vec<Finding>,
-    seen: HashSet<(&'static str, PathBuf, Option<(usize, usize)>, String)>,
 }
 
 impl Findings {
@@ -80,10 +79,10 @@ impl Findings {
         message: impl Into<String>,
     ) {
         let (message, Place { file, position }) = (message.into(), place);
-        let at = position.map(|position| (position.line, position.column));
-        if self.seen.insert((rule.id, file.clone(), at, message.clone())) {
-            let model = model.map(str::to_owned);
-            self.all.push(Finding { rule, severity, model, file, position, message });
+        let model = model.map(str::to_owned);
+        let finding = Finding { rule, severity, model, file, position, message };
+        if !self.all.contains(&finding) {
+            self.all.push(finding);
         }
     }
 

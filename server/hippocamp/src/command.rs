@@ -41,9 +41,31 @@ pub(crate) enum Command {
     Check(CheckRepository),
     /// Print the configuration that a model would be served with, and where each line comes from
     Explain(ExplainModel),
+    /// Write the manifest of a repository that is uploaded to a bucket, so that all of it changes at once
+    #[command(after_help = MANIFEST_HELP)]
+    Manifest(WriteManifest),
     /// Have a running server go back to what served before the last change of a model
     #[command(after_help = ROLLBACK_HELP)]
     Rollback(Rollback),
+}
+
+const MANIFEST_HELP: &str = "\
+Example:
+  hippocamp manifest models --prefix v7 > hippocamp-manifest.json
+  aws s3 cp --recursive models s3://bucket/models/v7
+  aws s3 cp hippocamp-manifest.json s3://bucket/models/hippocamp-manifest.json
+
+The server sees what the manifest names, and nothing else: files first, the manifest last.";
+
+/// A repository whose manifest is written.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WriteManifest {
+    /// The repository on this machine
+    pub(crate) directory: PathBuf,
+
+    /// Directory in the bucket that it is uploaded to, below the path that is served [default: that path]
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
 }
 
 const ROLLBACK_HELP: &str = "\

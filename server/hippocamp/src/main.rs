@@ -50,6 +50,7 @@ fn main() -> ExitCode {
             explain_command::run(&wanted).and_then(|told| tell(&told))
         }
         Some(Command::Key(command)) => access::key_command(command).and_then(|told| tell(&told)),
+        Some(Command::Manifest(wanted)) => stores::manifest(&wanted).and_then(|told| tell(&told)),
         Some(Command::Rollback(wanted)) => rollback::run(&wanted).and_then(|told| tell(&told)),
         Some(Command::Backend(BackendCommand::New(wanted))) => {
             new_backend::run(&wanted).and_then(|told| tell(&told))

@@ -1,7 +1,7 @@
 //! Repositories that are not directories: buckets and hubs, opened with the flags that are about them,
 //! and what is told of them among the metrics.
 
-use crate::arguments::Arguments;
+use crate::{arguments::Arguments, command::WriteManifest};
 use anyhow::{anyhow, ensure};
 use hippocamp_core::Root;
 use hippocamp_object_store::{ObjectStore, StoreOptions, Variables, is_store_url, open};
@@ -87,6 +87,17 @@ impl Stores {
         }
         metrics
     }
+}
+
+/// `hippocamp manifest`: the manifest of a directory, as it is uploaded.
+///
+/// # Errors
+/// If the directory cannot be read, or holds what a bucket does not.
+pub(crate) fn manifest(wanted: &WriteManifest) -> anyhow::Result<String> {
+    let mut manifest = hippocamp_object_store::manifest::of_directory(&wanted.directory)
+        .map_err(|error| anyhow!("{error}"))?;
+    manifest.prefix.clone_from(&wanted.prefix);
+    Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }
 
 /// A text as the value of a label.

@@ -269,7 +269,7 @@ mod tests {
             ("--rate-limit=off", None),
             ("--allow-sagemaker", Some("--allow-sagemaker is not offered")),
             ("--allow-sagemaker=OFF", None),
-            ("--model-namespacing=1", Some("(or --model-namespacing=false); got '1'")),
+            ("--allow-vertex-ai=1", Some("(or --allow-vertex-ai=false); got '1'")),
             ("--cache-config=local,size=1048576", Some("responses are not cached")),
         ] {
             let refusal = warnings(&[flag]).map_err(|error| error.to_string());

@@ -78,6 +78,7 @@ impl Transport {
             body,
             timeout: self.timeout,
             alarm: Box::pin(tokio::time::sleep(self.timeout)),
+            waiting: false,
         };
         Ok(Response::from_parts(parts, HttpResponseBody::new(body)))
     }
@@ -224,6 +225,8 @@ struct Watched {
     body: Incoming,
     timeout: Duration,
     alarm: Pin<Box<Sleep>>,
+    /// The alarm runs; not while whoever reads is busy.
+    waiting: bool,
 }
 
 impl Body for Watched {
@@ -236,10 +239,13 @@ impl Body for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, HttpError>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            this.alarm.as_mut().reset(Instant::now() + this.timeout);
+            this.waiting = false;
             return Poll::Ready(frame.map(|frame| {
                 frame.map_err(|error| HttpError::new(kind_of(&error), Causes(chain(&error))))
             }));
+        }
+        if !std::mem::replace(&mut this.waiting, true) {
+            this.alarm.as_mut().reset(Instant::now() + this.timeout);
         }
         ready!(this.alarm.as_mut().poll(context));
         Poll::Ready(Some(Err(HttpError::new(HttpErrorKind::Timeout, Silence(this.timeout)))))

@@ -13,8 +13,8 @@ pub enum RepositoryError {
     Unreadable { path: PathBuf, source: io::Error },
     #[error("{source}")]
     Files { source: io::Error },
-    #[error("model repository '{url}': {source}")]
-    Store { url: String, source: Box<Error> },
+    #[error("{reason}")]
+    Store { reason: Box<Error> },
     #[error(
         "two repositories hold a model '{name}': '{first}' and '{second}'; rename or remove one, or serve both with --model-namespacing"
     )]
@@ -51,6 +51,13 @@ pub enum RepositoryError {
     OverrideWrite { file: String, source: io::Error },
 }
 
+impl RepositoryError {
+    /// What a store says names the store.
+    pub(crate) fn store(reason: Error) -> Self {
+        Self::Store { reason: Box::new(reason) }
+    }
+}
+
 impl From<RepositoryError> for Error {
     fn from(error: RepositoryError) -> Self {
         let code = match &error {
@@ -59,7 +66,7 @@ impl From<RepositoryError> for Error {
             | RepositoryError::Unreadable { .. }
             | RepositoryError::Earlier { .. }
             | RepositoryError::OverrideWrite { .. } => ErrorCode::Internal,
-            RepositoryError::Store { source, .. } => source.code(),
+            RepositoryError::Store { reason } => reason.code(),
             RepositoryError::Files { .. }
             | RepositoryError::NoMatch { .. }
             | RepositoryError::NoEarlier { .. }

@@ -65,10 +65,7 @@ impl Root {
         match self {
             Self::Directory(root) => directories(root),
             Self::Store { url, store } => {
-                let names = store.list().map_err(|source| RepositoryError::Store {
-                    url: url.clone(),
-                    source: Box::new(source),
-                })?;
+                let names = store.list().map_err(RepositoryError::store)?;
                 let stands = || Stands::Stored { store: Arc::clone(store), url: url.clone() };
                 Ok(names.into_iter().map(|name| (name, stands())).collect())
             }
@@ -90,10 +87,8 @@ impl Found {
             Stands::Directory { directory, root } => {
                 Ok(Place { directory: directory.clone(), bounds: inside(root)? })
             }
-            Stands::Stored { store, url } => {
-                let directory = store.fetch(&self.name).map_err(|source| {
-                    RepositoryError::Store { url: url.clone(), source: Box::new(source) }
-                })?;
+            Stands::Stored { store, .. } => {
+                let directory = store.fetch(&self.name).map_err(RepositoryError::store)?;
                 let bounds = inside(&directory)?;
                 Ok(Place { directory, bounds })
             }

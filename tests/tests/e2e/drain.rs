@@ -1,8 +1,10 @@
 //! SIGTERM: not ready at once, requests in flight answered, exit code 0.
 
-use crate::clients::{assert_simple, body, get, http, infer, simple, status, within_limit};
+use crate::clients::{
+    assert_serves, assert_simple, body, get, http, infer, simple, status, within_limit,
+};
 use hippocamp_tests::{Repository, Sandbox, Settings};
-use std::time::Duration;
+use std::{os::unix::net::UnixDatagram, time::Duration};
 
 /// A batch waits two seconds for company, so that there is a request in flight.
 const SLOW: &str =
@@ -64,4 +66,61 @@ async fn an_idle_server_ends_at_once() {
     server.terminate();
     assert!(server.wait().success(), "log:\n{}", server.log());
     drop(idle);
+}
+
+#[tokio::test]
+async fn it_serves_on_while_load_balancers_notice() {
+    let repository = Repository::new().simple("simple", "");
+    let mut server = Settings::new(repository.path())
+        .option("--drain-secs", "2")
+        .start()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    server.terminate();
+    until(server.http(), "/v2/health/ready", 400).await;
+    assert_serves(&server, "simple").await;
+    assert!(server.wait().success(), "log:\n{}", server.log());
+}
+
+#[tokio::test]
+async fn a_second_signal_ends_it() {
+    let repository = Repository::new().simple("simple", "");
+    let mut server = Settings::new(repository.path())
+        .option("--drain-secs", "600")
+        .start()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    server.terminate();
+    until(server.http(), "/v2/health/ready", 400).await;
+    server.terminate();
+    let status = server.wait();
+    assert_eq!(status.code(), Some(1));
+    assert!(server.log().contains("second signal (SIGTERM): exiting at once"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn systemd_is_told() {
+    let directory = tempfile::tempdir().expect("the temporary directory is writable");
+    let path = directory.path().join("notify");
+    let socket = UnixDatagram::bind(&path).expect("a new socket");
+    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a limit");
+    let repository = Repository::new().simple("simple", "");
+    let server = Settings::new(repository.path())
+        .variable("NOTIFY_SOCKET", &path)
+        .variable("WATCHDOG_USEC", "200000")
+        .start()
+        .unwrap_or_else(|refusal| panic!("{refusal}"));
+    let told = |wanted: &str| {
+        let mut all = String::new();
+        let mut message = [0; 512];
+        while !all.lines().any(|line| line == wanted) {
+            let length = socket.recv(&mut message).unwrap_or_else(|error| panic!("{error}: {all}"));
+            all += &String::from_utf8_lossy(&message[..length]);
+            all += "\n";
+        }
+    };
+    told("READY=1");
+    told("WATCHDOG=1");
+    told("WATCHDOG=1");
+    server.terminate();
+    told("STOPPING=1");
+    server.stop();
 }

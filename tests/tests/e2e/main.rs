@@ -3,6 +3,7 @@
 //! tests/python; here stands what needs a server in a certain state.
 
 mod backends;
+mod bad_files;
 mod bad_requests;
 mod batching;
 mod clients;
@@ -19,7 +20,9 @@ mod observability;
 mod otlp;
 mod polling;
 mod reloads;
+mod rollback;
 mod shared_memory;
 mod startup;
 mod strategies;
 mod traces;
+mod under_load;

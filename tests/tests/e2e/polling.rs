@@ -1,17 +1,16 @@
 //! Control mode POLL: what is dropped into the repository serves once it is whole, and nobody who asks
 //! meanwhile notices but by the answer.
 
-use crate::clients::{assert_serves, http};
-use hippocamp_client::{HttpClient, InferInput, InferRequest};
+use crate::{
+    clients::{assert_serves, http},
+    under_load::UnderLoad,
+};
+use hippocamp_client::HttpClient;
 use hippocamp_tests::{Repository, Sandbox, Settings};
 use std::{
     fs::{self, File},
     io::Write as _,
     path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
-    },
     time::Duration,
 };
 use tokio::time::{sleep, timeout};
@@ -19,7 +18,7 @@ use tokio::time::{sleep, timeout};
 /// Long enough for any of these changes, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-fn polled(repository: &Repository) -> Sandbox {
+pub(crate) fn polled(repository: &Repository) -> Sandbox {
     Settings::new(repository.path())
         .option("--model-control-mode", "poll")
         .option("--repository-settle-secs", "1")
@@ -28,7 +27,7 @@ fn polled(repository: &Repository) -> Sandbox {
 }
 
 /// The state and reason of a model's newest line in the index; empty if it has none.
-async fn line(client: &HttpClient, model: &str) -> String {
+pub(crate) async fn line(client: &HttpClient, model: &str) -> String {
     let index = client.index(false).await.expect("it answers");
     let mut lines = index.into_iter().filter(|entry| entry.name == model);
     lines
@@ -37,7 +36,7 @@ async fn line(client: &HttpClient, model: &str) -> String {
         .unwrap_or_default()
 }
 
-async fn until(client: &HttpClient, model: &str, expect: &str) {
+pub(crate) async fn until(client: &HttpClient, model: &str, expect: &str) {
     let found = timeout(LIMIT, async {
         while !line(client, model).await.starts_with(expect) {
             sleep(Duration::from_millis(20)).await;
@@ -48,7 +47,7 @@ async fn until(client: &HttpClient, model: &str, expect: &str) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a new directory");
     for entry in fs::read_dir(from).expect("it is a directory") {
         let entry = entry.expect("it can be read");
@@ -63,23 +62,7 @@ async fn a_repository_changes_under_load() {
     let client = http(&server);
     until(&client, "simple", "1 READY").await;
 
-    // Four clients ask all the time; no request may fail.
-    let (stop, asked) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let clients: Vec<_> = (0..4)
-        .map(|_| {
-            let (client, stop, asked) = (http(&server), Arc::clone(&stop), Arc::clone(&asked));
-            tokio::spawn(async move {
-                let request = InferRequest::new("simple")
-                    .input(InferInput::new("INPUT0", &[1, 16], &[2_i32; 16]))
-                    .input(InferInput::new("INPUT1", &[1, 16], &[1_i32; 16]));
-                while !stop.load(Ordering::Relaxed) {
-                    let answer = client.infer(&request).await.expect("a version serves");
-                    assert_eq!(answer.output("OUTPUT0").unwrap().values::<i32>().unwrap(), [3; 16]);
-                    asked.fetch_add(1, Ordering::Relaxed);
-                }
-            })
-        })
-        .collect();
+    let load = UnderLoad::start(&server);
 
     // A version that is copied slowly: until the last byte is there, the one before serves.
     let model = fs::read(root.join("simple/1/model.onnx")).expect("it is there");
@@ -119,11 +102,7 @@ async fn a_repository_changes_under_load() {
     fs::remove_dir_all(root.join("other")).expect("it is ours");
     until(&client, "other", "1 UNAVAILABLE unloaded").await;
 
-    stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.expect("no request failed");
-    }
-    assert!(asked.load(Ordering::Relaxed) > 100, "they did ask");
+    load.stop().await;
     let refused = client.load("simple").await.expect_err("it is polled").to_string();
     assert!(refused.contains("not allowed if polling is enabled"), "{refused}");
     server.stop();

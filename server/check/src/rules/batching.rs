@@ -35,7 +35,7 @@ pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
     let sizes = &batching.preferred_batch_size;
     let path = "dynamic_batching.preferred_batch_size";
     if sizes.contains(&1) && config.max_batch_size > 1 {
-        let message = "a preferred batch size of 1 means that nobody waits for company: leave it out, or set \
+        let message = "a preferred batch size of 1 sends requests alone rather than let them wait for company: leave it out, or set \
                        max_queue_delay_microseconds to 0";
         view.report(findings, &PREFERRED, path, message);
     }

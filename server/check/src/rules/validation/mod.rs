@@ -13,7 +13,9 @@ use crate::{
     finding::Findings,
     view::{Engine, ModelView},
 };
-use hippocamp_config::{ConfigError, Direction, ModelConfig, TensorFault, nearest, platforms};
+use hippocamp_config::{
+    ConfigError, Direction, GroupFault, ModelConfig, TensorFault, nearest, platforms,
+};
 use hippocamp_proto::inference as proto;
 use repair::repair;
 
@@ -87,6 +89,9 @@ fn may_be_completed(fault: &ConfigError, view: &ModelView) -> bool {
 
 /// The server's words, and what may have been meant.
 fn explained(fault: &ConfigError) -> String {
+    if let ConfigError::InstanceGroup { fault: GroupFault::NoGpuSupport, .. } = fault {
+        return format!("{fault}: write kind: KIND_CPU, or leave it out");
+    }
     let ConfigError::Platform { platform, .. } = fault else { return fault.to_string() };
     let known = || platforms().filter(|(known, _)| !known.is_empty());
     let of_backend = known().find(|(_, backend)| backend == platform).map(|(known, _)| known);
@@ -100,10 +105,7 @@ fn explained(fault: &ConfigError) -> String {
 fn warnings(view: &ModelView, valid: &ModelConfig, findings: &mut Findings) {
     for warning in &valid.warnings {
         let field = warning.split('\'').nth(1).unwrap_or_default();
-        // `warmup` looks after it.
-        if field != "model_warmup" {
-            view.report(findings, &WITHOUT_EFFECT, field, warning.as_str());
-        }
+        view.report(findings, &WITHOUT_EFFECT, field, warning.as_str());
     }
 }
 

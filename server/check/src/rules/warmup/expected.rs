@@ -9,6 +9,7 @@ use crate::{
     view::{ModelView, outputs},
 };
 use hippocamp_config::Position;
+use hippocamp_proto::inference::{ModelWarmup, model_warmup::input::InputDataType};
 use hippocamp_types::DataType;
 use serde_json::Value;
 use std::{fs, path::Path};
@@ -37,6 +38,16 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
         if !samples.clone().any(|known| known == sample) {
             let message =
                 format!("there is no warm-up sample '{sample}': {}", hint(sample, samples));
+            view.report_file(findings, &EXPECTED, &file, message);
+        }
+        let random = |sample: &ModelWarmup| {
+            let mut inputs = sample.inputs.values();
+            inputs.any(|input| matches!(input.input_data_type, Some(InputDataType::RandomData(_))))
+        };
+        if written.model_warmup.iter().any(|known| known.name == sample && random(known)) {
+            let message = format!(
+                "sample '{sample}' has random_data, so that its outputs are others each time: write zero_data or input_data_file"
+            );
             view.report_file(findings, &EXPECTED, &file, message);
         }
         look(view, &file, findings);

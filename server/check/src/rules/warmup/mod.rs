@@ -18,7 +18,7 @@ use std::path::{Component, Path};
 const SAMPLE: Rule = Rule {
     id: "warmup-sample",
     severity: Severity::Error,
-    summary: "a warm-up sample without name, or with a batch size that the model does not take",
+    summary: "a warm-up sample without a name of its own, or with a batch size that the model does not take",
     help: "Each sample has a name of its own and a batch_size from 1 to max_batch_size (1 for a model without batches).",
 };
 
@@ -50,9 +50,14 @@ pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
             _ => None,
         };
         if let Some(message) = named {
-            view.report(findings, &SAMPLE, &format!("{path}.name"), message);
+            let path = format!("{path}.name");
+            view.report_as(Severity::Warning, findings, &SAMPLE, &path, message);
         }
         batch_size(view, sample, &path, config.max_batch_size, findings);
+        // It is left out, whatever stands in it.
+        if sample.batch_size == 0 {
+            continue;
+        }
         // What a foreign backend completes is not known here.
         if !known.is_empty() {
             given(view, sample, &path, &known, findings);
@@ -117,7 +122,7 @@ fn given(
         let takes = |(&model, &size): (&i64, &i64)| model == -1 || model == size;
         let agrees =
             tensor.dims.len() == input.dims.len() && tensor.dims.iter().zip(&input.dims).all(takes);
-        if input.dims.iter().any(|&dim| dim < 0) || !agrees {
+        if input.dims.iter().any(|&dim| dim < 1) || !agrees {
             let message = format!(
                 "input '{name}' has dims {}, the sample says {}: expected fixed sizes that agree, without the batch dimension",
                 brackets(&tensor.dims),
@@ -173,8 +178,14 @@ fn file(view: &ModelView, input: &Input, path: &str, findings: &mut Findings) {
         .iter()
         .try_fold(1_u64, |count, &dim| count.checked_mul(u64::try_from(dim).ok()?));
     let (Some(elements), Some(datatype)) = (elements, datatype(input.data_type)) else { return };
+    let wanted = datatype.byte_size().and_then(|bytes| elements.checked_mul(bytes as u64));
+    if let Some(wanted) = wanted.filter(|&wanted| size > wanted) {
+        let message =
+            format!("'{shown}' has {size} bytes, of which only the first {wanted} are read");
+        return view.report_as(Severity::Warning, findings, &FILE, &path, message);
+    }
     let message = match datatype.byte_size() {
-        Some(bytes) if elements.checked_mul(bytes as u64) != Some(size) => format!(
+        Some(bytes) if wanted != Some(size) => format!(
             "'{shown}' has {size} bytes, {elements} elements of {} are {}",
             datatype.config_name(),
             elements.saturating_mul(bytes as u64)
