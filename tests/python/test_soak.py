@@ -7,6 +7,7 @@ from hippocamp_server import ROOT
 
 sys.path.append(str(ROOT / "tests" / "soak"))
 import kill9  # noqa: E402 - found by the line above
+import kill9_bucket  # noqa: E402
 import memory  # noqa: E402
 import reloads  # noqa: E402
 import startup  # noqa: E402
@@ -56,6 +57,11 @@ def check_reloads(generations, mode):
 def test_after_a_kill_the_last_whole_generation_serves(generations, writing):
     result = kill9.run(generations, kills=4, writing=writing, seed=1, quiet=True)
     assert result["faults"] == [], result
+
+
+def test_after_a_kill_the_generation_of_a_bucket_serves(tmp_path):
+    result = kill9_bucket.run(tmp_path, kills=3, seed=1, quiet=True)
+    assert result["faults"] == [] and result["files_of_caches_held_against_their_names"] > 0, result
 
 
 def test_an_unloaded_model_leaves_no_thread_no_file_and_no_memory(tmp_path):
