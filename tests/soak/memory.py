@@ -40,7 +40,7 @@ def main() -> int:
     parser.add_argument("--model", choices=("product", "minilm"), default="product", help="one multiplication, or plot_encoder")
     parser.add_argument("--megabytes", type=int, default=WEIGHTS_BYTES // 10**6, help="weights of `product`")
     parser.add_argument("--requests", type=int, default=0, help="requests between a load and its unload")
-    parser.add_argument("--settle", type=float, default=0.1, help="seconds between the end of a version and the reading")
+    parser.add_argument("--settle", type=float, default=0.5, help="seconds between the end of a version and the reading")
     parser.add_argument("--idle", type=float, default=IDLE_S, help=f"seconds of nothing after cycles {IDLE_AFTER} and the last")
     parser.add_argument("--csv", type=pathlib.Path, help="file to write the curve into")
     options = parser.parse_args()

@@ -8,8 +8,8 @@ Each reload publishes the next generation (generations.py) and waits until an an
 without any that is as long, so that the times of answers with and without reloads come from one server and one mood of the
 machine; what is asked while this process writes the next files counts apart. Memory is read at rest, before and after.
 
-Modes: `poll`; `explicit`, where the ensemble is loaded by a call; `explicit-members`, where encoder and index are, one
-after the other, as nothing but two calls can.
+Modes: `poll`; `explicit`, where the ensemble is loaded by a call, with its members; `explicit-members`, where encoder and
+index are first asked for one by one, which must be refused, since the ensemble would not load with one of them alone.
 """
 
 import collections
@@ -27,7 +27,7 @@ from clients import Clients
 from generations import ENCODER, ENSEMBLE, INDEX, Generations
 from hippocamp_server import Server
 
-MODES = {"poll": (), "explicit": (ENSEMBLE,), "explicit-members": (ENCODER, INDEX)}
+MODES = {"poll": (), "explicit": (ENSEMBLE,), "explicit-members": (ENCODER, INDEX, ENSEMBLE)}
 # Memory is read after each of these times of nothing: the allocator keeps for ten seconds what is freed.
 RESTS_S = (5.0, 15.0)
 WARM_S = 3.0
