@@ -163,7 +163,7 @@ impl Repository {
         }
         let Wants { next, mut failed, .. } = wants;
         let asked: Vec<String> = names.into_iter().collect();
-        let moves = Moves { asked: &asked, start_up: true, ..Moves::default() };
+        let moves = Moves { asked: &asked, fall_back: true, ..Moves::default() };
         let more = self.carry_out(&mut wanted, next, &failed, &moves);
         failed.extend(more);
         Ok(failed)

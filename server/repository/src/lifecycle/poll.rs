@@ -120,8 +120,7 @@ impl Repository {
             next.insert(name.clone(), Desired { source, explicit: true });
         }
         let changed: Vec<String> = look.changed.into_iter().collect();
-        let moves =
-            Moves { asked: &changed, together: true, start_up: look.first, ..Moves::default() };
+        let moves = Moves { asked: &changed, together: true, fall_back: true, ..Moves::default() };
         let failed = self.carry_out(&mut wanted, next, &outcome.failed, &moves);
         look_again(&mut polled, &models, &look.rests, &failed);
         outcome.failed.extend(failed);

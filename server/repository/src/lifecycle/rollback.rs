@@ -42,7 +42,7 @@ impl Repository {
         if gone_back.is_empty() {
             return Err(nothing().into());
         }
-        let moves = Moves { asked: &names, together: true, all: true, start_up: false };
+        let moves = Moves { asked: &names, together: true, all: true, fall_back: false };
         let mut failed = self.carry_out(&mut wanted, next, &BTreeMap::new(), &moves);
         let mut because = std::iter::once(name).chain(names.iter().map(String::as_str));
         if let Some(error) = because.find_map(|name| failed.remove(name)) {

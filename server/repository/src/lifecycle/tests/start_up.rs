@@ -79,6 +79,30 @@ fn versions_that_do_not_belong_together_are_not_served_together() {
 }
 
 #[test]
+fn of_several_versions_that_come_at_once_the_last_whole_one_serves() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("n/2/model", "");
+    fixture.write("n/3/broken", "half of a file");
+    // Of the encoder two, of which the ensemble knows the first.
+    fixture.write("m/2/space", "two");
+    fixture.write("m/3/space", "three");
+    fixture.replace("e/1/needs", "two");
+    fixture.poll(1);
+    assert!(fixture.poll(3).is_empty());
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
+    assert!(fixture.index().contains(&"n UNAVAILABLE the model is broken".to_owned()));
+
+    // What serves is not loaded again for that.
+    fixture.loads();
+    fixture.write("n/4/broken", "half of a file");
+    fixture.poll(10);
+    assert_eq!(fixture.poll(12), ["e", "m", "n"], "all that is behind is tried again");
+    assert!(!fixture.loads().contains(&"n/2".to_owned()));
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
+}
+
+#[test]
 fn it_steps_back_as_far_as_it_takes() {
     let fixture = Fixture::new();
     for version in 1..=4 {
