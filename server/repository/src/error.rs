@@ -25,6 +25,8 @@ pub enum RepositoryError {
         "no earlier generation of model '{name}' is kept: a rollback goes back to what served before the last change since the server was started"
     )]
     NoEarlier { name: String },
+    #[error("model '{name}' is not loaded: there is nothing to go back from")]
+    NotLoaded { name: String },
     #[error("model '{name}' cannot go back: {source}")]
     Earlier { name: String, source: io::Error },
     #[error("failed to load '{name}', failed to poll from model repository")]
@@ -66,6 +68,7 @@ impl From<RepositoryError> for Error {
             | RepositoryError::Unreadable { .. }
             | RepositoryError::Earlier { .. }
             | RepositoryError::OverrideWrite { .. } => ErrorCode::Internal,
+            RepositoryError::NotLoaded { .. } => ErrorCode::NotFound,
             RepositoryError::Store { reason } => reason.code(),
             RepositoryError::Files { .. }
             | RepositoryError::NoMatch { .. }

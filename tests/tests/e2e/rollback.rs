@@ -49,7 +49,7 @@ async fn what_served_before_serves_again() {
     let refused = rollback("nope");
     let told = String::from_utf8_lossy(&refused.stderr);
     assert!(
-        !refused.status.success() && told.contains("answered 500: ") && told.contains("'nope'"),
+        !refused.status.success() && told.contains("answered 404: ") && told.contains("'nope'"),
         "{told}"
     );
     load.stop().await;

@@ -34,7 +34,7 @@ const ROLL_BACK: Docs = Docs {
     description: "Loads what served before the last change of the model, together with whatever changed in the same step and belongs to it: an ensemble and its members go back together. Answers with their names when they serve. Works though the files were replaced or removed since; one generation is kept, from the server's start on. In control mode `poll` the files that it went back from are not loaded again until they change.",
     request: Body::None,
     response: Body::Json("Rollback"),
-    errors: &[400, 500],
+    errors: &[400, 404, 500],
 };
 const UNLOAD: Docs = Docs {
     tag: "Model repository",

@@ -25,7 +25,7 @@ impl Repository {
     pub fn roll_back(&self, name: &str) -> Result<Vec<String>, Error> {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         if !wanted.models.contains_key(name) {
-            return Err(RepositoryError::Unknown { name: name.to_owned() }.into());
+            return Err(RepositoryError::NotLoaded { name: name.to_owned() }.into());
         }
         let nothing = || RepositoryError::NoEarlier { name: name.to_owned() };
         let names = along(&wanted, name).ok_or_else(nothing)?;
