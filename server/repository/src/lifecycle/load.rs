@@ -108,7 +108,7 @@ impl Loading<'_> {
             let loading = Loading { source: &source, ..*self };
             match loading.versions(&selected, after) {
                 Ok(loaded) => return Ok(Loaded { available: source.versions, ..loaded }),
-                Err((_, error)) if floor.is_none() => return Err(error),
+                Err((_, error)) if floor.is_none() || !source.takes_latest() => return Err(error),
                 Err((version, error)) => {
                     // As if it had never come: then the version before would serve.
                     let left = source.versions.iter().copied().filter(|&other| other != version);

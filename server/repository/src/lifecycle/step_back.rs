@@ -154,6 +154,9 @@ fn earlier_versions(
         }
         let Some(model) = next.get(&name) else { continue };
         open.extend(model.source.members());
+        if !model.source.takes_latest() {
+            continue;
+        }
         let Some(serving) = newest(after, &name) else { continue };
         let lowest = newest(floor, &name);
         let between = |version: &u64| *version < serving && Some(*version) > lowest;

@@ -32,6 +32,17 @@ fn an_earlier_version_serves_where_the_latest_is_broken() {
     fixture.write("n/2/broken", "");
     assert!(fixture.load("n").is_err());
     assert_eq!(fixture.versions()[2], ("n".to_owned(), 1));
+
+    // Versions that are named are wanted, and no others.
+    let named = Fixture::new();
+    let policy = "version_policy { specific { versions: [ 1, 2 ] } }";
+    named.write(
+        "n/config.pbtxt",
+        &model("n", policy).replace("platform: \"ensemble\"", "backend: \"fake\""),
+    );
+    named.write("n/2/broken", "");
+    assert_eq!(named.start().keys().collect::<Vec<_>>(), ["n"]);
+    assert!(!named.serves("n"));
 }
 
 #[test]
