@@ -9,10 +9,10 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages name")]
 pub enum RepositoryError {
-    #[error("cannot read '{}': {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{source}")]
-    Files { source: io::Error },
+    #[error("cannot read '{}': {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("{reason}")]
+    Files { reason: io::Error },
     #[error("{reason}")]
     Store { reason: Box<Error> },
     #[error(
@@ -27,8 +27,8 @@ pub enum RepositoryError {
     NoEarlier { name: String },
     #[error("model '{name}' is not loaded: there is nothing to go back from")]
     NotLoaded { name: String },
-    #[error("model '{name}' cannot go back: {source}")]
-    Earlier { name: String, source: io::Error },
+    #[error("model '{name}' cannot go back: {reason}")]
+    Earlier { name: String, reason: io::Error },
     #[error("failed to load '{name}', failed to poll from model repository")]
     Unknown { name: String },
     #[error(transparent)]
@@ -49,8 +49,8 @@ pub enum RepositoryError {
         "override files need a 'config' parameter along with them, since the repository's model is not used"
     )]
     OverrideWithoutConfig,
-    #[error("cannot write the override file '{file}': {source}")]
-    OverrideWrite { file: String, source: io::Error },
+    #[error("cannot write the override file '{file}': {reason}")]
+    OverrideWrite { file: String, reason: io::Error },
 }
 
 impl RepositoryError {

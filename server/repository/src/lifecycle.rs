@@ -12,6 +12,7 @@ mod step_back;
 mod want;
 
 pub use poll::PollOutcome;
+pub use rollback::RolledBack;
 
 use crate::{
     IndexEntry, LoadOverrides, ModelLoader, ModelSnapshot, ModelState, RepositoryError, Root,
@@ -152,6 +153,9 @@ impl Repository {
                 _ => names.extend(fitting.cloned()),
             }
         }
+        if models.is_empty() && !patterns.is_empty() {
+            self.warn_of_emptiness();
+        }
         self.wait_for_rest(&names, &models);
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         let mut wants =
@@ -274,6 +278,12 @@ impl Repository {
     /// Waits until more than `seen` versions that were loaded have ended, and returns how many have.
     pub fn wait_ended(&self, seen: u64) -> u64 {
         self.states.wait_ended(seen)
+    }
+
+    fn warn_of_emptiness(&self) {
+        let roots: Vec<String> = self.options.roots.iter().map(Root::name).collect();
+        let roots = roots.join(", ");
+        tracing::warn!(%roots, "there is no model in the repository: expected <model>/config.pbtxt or <model>/1/model.onnx below it");
     }
 
     /// What stands in the repository now.

@@ -173,7 +173,7 @@ pub(crate) fn temporary(
 }
 
 fn entries(place: &Place) -> Result<Stats, RepositoryError> {
-    files::stats_by_entry(place).map_err(|source| RepositoryError::Files { source })
+    files::stats_by_entry(place).map_err(|reason| RepositoryError::Files { reason })
 }
 
 fn finish(
@@ -185,7 +185,7 @@ fn finish(
 ) -> Result<ModelSource, RepositoryError> {
     let config = prepare(config, name, &place.directory)?;
     let versions = version_numbers(&place.directory)
-        .map_err(|source| RepositoryError::Unreadable { path: place.directory.clone(), source })?;
+        .map_err(|reason| RepositoryError::Unreadable { path: place.directory.clone(), reason })?;
     let mut source = ModelSource {
         namespace: None,
         fingerprint: 0,

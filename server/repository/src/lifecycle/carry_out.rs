@@ -53,7 +53,11 @@ impl Repository {
             let model = after.models.get_mut(name.as_str()).expect("the plan unloads what serves");
             model.versions.clear();
             self.states.unloaded(name);
-            tracing::info!(model = %name, "model unloaded");
+            if next.contains_key(name) {
+                tracing::warn!(ensemble = %name, "unloaded: a model that it is made of is gone; it comes back with it");
+            } else {
+                tracing::info!(model = %name, "model unloaded");
+            }
         }
         let mut failed = BTreeMap::new();
         for (name, blocked) in steps.blocked {

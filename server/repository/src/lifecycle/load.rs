@@ -86,7 +86,10 @@ impl Loading<'_> {
         floor: Option<&ModelSnapshot>,
     ) -> Result<Loaded, Error> {
         self.members(after, failed)?;
-        let serves = floor.and_then(|floor| newest(floor, self.name));
+        // One whose files are gone is no version to stay with.
+        let serves = floor
+            .and_then(|floor| newest(floor, self.name))
+            .filter(|version| self.source.versions.contains(version));
         // With the versions that are left to select from.
         let mut source = self.source.clone();
         let mut first = None;

@@ -51,6 +51,9 @@ impl Repository {
         }
         let mut polled = self.polled.lock().expect("a poll does not panic while it holds the lock");
         let mut look = polled.look(&places, now, settle);
+        if look.first && models.is_empty() {
+            self.warn_of_emptiness();
+        }
         let mut outcome = PollOutcome { failed, restless: !look.restless.is_empty() };
         for (name, error) in &look.unreadable {
             let error = Error::invalid(error.clone());

@@ -158,7 +158,7 @@ fn earlier_versions(
             continue;
         }
         let Some(serving) = newest(after, &name) else { continue };
-        let lowest = newest(floor, &name);
+        let lowest = newest(floor, &name).filter(|version| model.source.versions.contains(version));
         let between = |version: &u64| *version < serving && Some(*version) > lowest;
         let before: Vec<u64> = model.source.versions.iter().copied().filter(between).collect();
         if !before.is_empty() {

@@ -104,11 +104,22 @@ fn of_several_versions_that_come_at_once_the_last_whole_one_serves() {
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
     assert!(fixture.index().contains(&"n UNAVAILABLE the model is broken".to_owned()));
 
+    // One that is removed does not serve on because of a broken one below it.
+    fixture.write("n/9/model", "");
+    fixture.poll(5);
+    fixture.poll(7);
+    assert_eq!(fixture.versions()[2], ("n".to_owned(), 9));
+    fixture.remove("n/9");
+    fixture.poll(8);
+    fixture.poll(9);
+    fixture.poll(10);
+    assert_eq!(fixture.versions()[2], ("n".to_owned(), 2));
+
     // What serves is not loaded again for that.
     fixture.loads();
     fixture.write("n/4/broken", "half of a file");
-    fixture.poll(10);
-    assert_eq!(fixture.poll(12), ["e", "m", "n"], "all that is behind is tried again");
+    fixture.poll(20);
+    assert_eq!(fixture.poll(22), ["e", "m", "n"], "all that is behind is tried again");
     assert!(!fixture.loads().contains(&"n/2".to_owned()));
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
 }
