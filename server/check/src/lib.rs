@@ -39,6 +39,12 @@ pub enum CheckError {
         /// What the system says.
         source: io::Error,
     },
+    /// A repository in a bucket or a hub.
+    #[error("'{}' is a URL, expected a directory: download the repository first, and give the directory it lies in", path.display())]
+    Url {
+        /// As it was given.
+        path: PathBuf,
+    },
     /// A model was asked for that no repository has.
     #[error("there is no model '{name}' in {}{}", list(roots), did_you_mean(nearest.as_deref()))]
     NoModel {
@@ -51,23 +57,24 @@ pub enum CheckError {
     },
 }
 
-/// Checks the models below `roots`, as `options` say.
+/// Checks the models below `roots`, as `options` say: all, or those that are asked for and the members
+/// of their ensembles.
 ///
 /// # Errors
 /// If a root cannot be listed, or has no model that was asked for.
 pub fn check(roots: &[PathBuf], options: &CheckOptions) -> Result<Report, CheckError> {
     let mut findings = Findings::default();
     let found = view::scan(roots)?;
-    rules::repository(&found, &mut findings);
+    rules::repository(&found, options, &mut findings);
     let models = view::read(&found, options)?;
     let context = Context { options, models: &models };
-    let wanted = |name: &str| options.models.is_empty() || options.models.iter().any(|m| m == name);
-    let mut checked = 0;
-    for view in models.values().filter(|view| wanted(&view.name)) {
-        checked += 1;
+    for view in models.values() {
         rules::model(&context, view, &mut findings);
     }
-    Ok(Report::new(checked, findings, wanted))
+    // A link to nothing has no view, and is no member.
+    let wanted =
+        |name: &str| options.models.is_empty() || models.values().any(|view| view.name == name);
+    Ok(Report::new(models.len(), findings, wanted))
 }
 
 fn list(roots: &[PathBuf]) -> String {

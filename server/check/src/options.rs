@@ -17,6 +17,10 @@ pub struct CheckOptions {
     pub aliases: Vec<(String, String)>,
     /// `--backend-directory` of the server.
     pub backend_directory: PathBuf,
+    /// `--model-namespacing` of the server: repositories may hold models of one name.
+    pub namespaces: bool,
+    /// `--allow-external-links` of the server: links may lead out of a repository.
+    pub external_links: bool,
     /// What is looked at.
     pub strictness: Strictness,
 }

@@ -1,6 +1,6 @@
 //! `hippocamp check`: a repository looked through before it is served. Prints; `hippocamp-check` finds.
 
-use crate::{build, settings::DEFAULT_BACKEND_DIRECTORY};
+use crate::{build, flag::boolean, settings::DEFAULT_BACKEND_DIRECTORY};
 use clap::{Args, ValueEnum};
 use hippocamp_check::{CheckOptions, Report, Strictness, check, rules};
 use std::{
@@ -13,11 +13,11 @@ use std::{
 };
 
 /// Nothing stands in the way of serving.
-const CLEAN: u8 = 0;
+pub(crate) const CLEAN: u8 = 0;
 /// Something does.
-const FOUND: u8 = 1;
+pub(crate) const FOUND: u8 = 1;
 /// The check could not run; clap ends with the same where it is called wrongly.
-const CANNOT_RUN: u8 = 2;
+pub(crate) const CANNOT_RUN: u8 = 2;
 
 /// What is checked, and how it is told.
 #[derive(Debug, Args)]
@@ -25,7 +25,7 @@ const CANNOT_RUN: u8 = 2;
 Exit code: 0 if the repository may be served (there may be warnings), 1 if there are errors (with \
 --strict: or warnings), 2 if the check could not run.")]
 pub(crate) struct CheckRepository {
-    /// Model repositories, as for --model-repository
+    /// Model repositories, as for --model-repository, but directories only
     #[arg(value_name = "REPO", required_unless_present = "list_rules")]
     pub(crate) repositories: Vec<PathBuf>,
 
@@ -70,6 +70,14 @@ pub(crate) struct ServerFlags {
     #[arg(long, value_name = "DIR", default_value = DEFAULT_BACKEND_DIRECTORY)]
     pub(crate) backend_directory: PathBuf,
 
+    /// Repositories are namespaces: two may hold models of one name [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    pub(crate) model_namespacing: bool,
+
+    /// Links may lead out of a repository [default: false]
+    #[arg(long, value_name = "BOOL", value_parser = boolean, num_args = 0..=1, require_equals = true, default_value = "false", default_missing_value = "true", hide_default_value = true)]
+    pub(crate) allow_external_links: bool,
+
     /// Cores that the server will have [default: those of this machine or container]
     #[arg(long, value_name = "N")]
     pub(crate) cores: Option<NonZero<usize>>,
@@ -99,6 +107,8 @@ impl ServerFlags {
             backends: linked.collect(),
             aliases: build::ALIASES.into_iter().map(alias).collect(),
             backend_directory: self.backend_directory.clone(),
+            namespaces: self.model_namespacing,
+            external_links: self.allow_external_links,
             strictness,
         }
     }
@@ -123,6 +133,11 @@ pub(crate) fn run(wanted: &CheckRepository) -> ExitCode {
             }
         }
     };
+    print(&text, code)
+}
+
+/// Prints, and ends with `code` if that works.
+pub(crate) fn print(text: &str, code: u8) -> ExitCode {
     match io::stdout().write_all(text.as_bytes()) {
         Ok(()) => ExitCode::from(code),
         // Whoever reads may have heard enough.

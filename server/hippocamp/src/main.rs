@@ -46,9 +46,7 @@ fn main() -> ExitCode {
     let done = match command {
         None => start(serve, &triton),
         Some(Command::Check(wanted)) => return check_command::run(&wanted),
-        Some(Command::Explain(wanted)) => {
-            explain_command::run(&wanted).and_then(|told| tell(&told))
-        }
+        Some(Command::Explain(wanted)) => return explain_command::run(&wanted),
         Some(Command::Key(command)) => access::key_command(command).and_then(|told| tell(&told)),
         Some(Command::Manifest(wanted)) => stores::manifest(&wanted).and_then(|told| tell(&told)),
         Some(Command::Rollback(wanted)) => rollback::run(&wanted).and_then(|told| tell(&told)),

@@ -59,8 +59,32 @@ fn exit_codes() {
     );
     let output = check(&["models", "--model", "goood"], 2);
     assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean 'good'?"));
+    let output = check(&["s3://bucket/models"], 2);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("'s3://bucket/models' is a URL"));
+    check(&["--model-namespacing", "models", "--model", "good"], 0);
+    check(&["--allow-external-links=false", "models", "--model", "good"], 0);
     check(&[], 2);
     check(&["models", "--cores", "0"], 2);
+}
+
+#[test]
+fn a_directory_without_models_is_told() {
+    let directory = repository();
+    fs::create_dir(directory.path().join("empty")).unwrap();
+    let check = |repository: &str, rule: &str| {
+        let run = |format| {
+            hippocamp(directory.path(), &["check", repository, "--strict", "--format", format])
+        };
+        let json = run("json");
+        assert_eq!(json.status.code(), Some(1), "{repository}");
+        let report: Value = serde_json::from_slice(&json.stdout).unwrap();
+        assert_eq!(report["findings"][0]["rule"], rule);
+        let log: Value = serde_json::from_slice(&run("sarif").stdout).unwrap();
+        assert_eq!(log["runs"][0]["results"][0]["ruleId"], rule);
+        assert!(text(&run("text")).contains("0 models checked: 0 errors, 1 warning"));
+    };
+    check("empty", "no-models");
+    check("models/good", "repository-is-model");
 }
 
 #[test]
@@ -141,6 +165,21 @@ fn a_configuration_is_explained() {
     let output = hippocamp(directory.path(), &[&arguments[..], &["--format", "json"]].concat());
     let explained: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(explained["origins"]["input[0].dims"], "config.pbtxt:2");
-    let output = hippocamp(directory.path(), &["explain", "bad", "--model-repository", "models"]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(text(&hippocamp(directory.path(), &["explain", "good", "models"])), shown);
+    for (arguments, code, says) in [
+        (["bad", "models"], 1, "max_batchsize"),
+        (["goood", "models"], 2, "did you mean 'good'?"),
+        (["good", "nowhere"], 2, "cannot read"),
+        (["good", "gs://bucket/models"], 2, "is a URL"),
+    ] {
+        let output = hippocamp(directory.path(), &[&["explain"], &arguments[..]].concat());
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains(says), "{arguments:?}: {told}");
+    }
+    assert_eq!(hippocamp(directory.path(), &["explain", "good"]).status.code(), Some(2));
+    fs::remove_dir(directory.path().join("models/good/1")).unwrap();
+    let shown = text(&hippocamp(directory.path(), &["explain", "good", "models"]));
+    let end = "# would not load as it stands: 1 error (hippocamp check models --model good)\n";
+    assert!(shown.ends_with(end), "{shown}");
 }

@@ -4,7 +4,7 @@ mod origin;
 mod print;
 
 use crate::{
-    CheckError, CheckOptions,
+    CheckError, CheckOptions, Severity, check,
     view::{self, Engine, ModelView},
 };
 use hippocamp_config::ConfigError;
@@ -36,6 +36,10 @@ pub struct Explained {
     pub config: proto::ModelConfig,
     /// What only a load tells, a sentence each.
     pub notes: Vec<String>,
+    /// Errors that a check of the model, and of its members, finds.
+    pub errors: usize,
+    /// The call that tells them.
+    pub check: String,
     lines: Vec<Line>,
 }
 
@@ -51,6 +55,7 @@ pub fn explain(
     let options = CheckOptions { models: vec![model.to_owned()], ..options.clone() };
     let found = view::scan(roots)?;
     let mut views = view::read(&found, &options)?;
+    // Of two namespaces' models of one name, that of the repository that was given first.
     let view = views.remove(model).expect("read found it");
     if let Some(fault) = view.faults.first() {
         return Err(ExplainError::Config(match fault {
@@ -68,7 +73,17 @@ pub fn explain(
     let lines = print::lines(&view, &config);
     let version = view.versions.iter().rev().find(|version| version.completed.is_some());
     let version = version.map(|version| version.number);
-    Ok(Explained { model: model.to_owned(), version, notes: notes(&view, &config), config, lines })
+    let errors = check(roots, &options)?.count(Severity::Error);
+    let given: String = roots.iter().map(|root| format!(" {}", root.display())).collect();
+    Ok(Explained {
+        model: model.to_owned(),
+        version,
+        notes: notes(&view, &config),
+        errors,
+        check: format!("hippocamp check{given} --model {model}"),
+        config,
+        lines,
+    })
 }
 
 fn notes(view: &ModelView, config: &proto::ModelConfig) -> Vec<String> {
@@ -107,6 +122,14 @@ impl Explained {
         for note in &self.notes {
             text.push_str(&format!("# {}\n", note.replace(['\n', '\r'], " ")));
         }
+        if self.errors > 0 {
+            let errors = if self.errors == 1 { "error" } else { "errors" };
+            text.push_str(&format!(
+                "# would not load as it stands: {} {errors} ({})\n",
+                self.errors,
+                self.check.replace(['\n', '\r'], " ")
+            ));
+        }
         text
     }
 
@@ -125,6 +148,7 @@ impl Explained {
             "config": config,
             "origins": origins,
             "notes": self.notes,
+            "errors": self.errors,
         })
     }
 }

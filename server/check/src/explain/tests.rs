@@ -11,6 +11,8 @@ fn options() -> CheckOptions {
         backends: vec!["tract".to_owned(), "identity".to_owned(), "usearch".to_owned()],
         aliases: vec![("onnxruntime".to_owned(), "tract".to_owned())],
         backend_directory: "none".into(),
+        namespaces: false,
+        external_links: false,
         strictness: Strictness::default(),
     }
 }
@@ -56,6 +58,7 @@ fn every_line_says_where_it_comes_from() {
         assert!(line(&text, start).ends_with(origin), "{start}: {}", line(&text, start));
     }
     assert_eq!(parse_pbtxt(&text, "explained").unwrap(), found.config, "{text}");
+    assert!(!text.contains("would not load"), "{text}");
     let json = found.to_json();
     assert_eq!(json["origins"]["input[0].dims"], "config.pbtxt:6");
     assert_eq!(json["config"]["max_batch_size"], 8);
@@ -85,6 +88,7 @@ fn what_only_a_load_tells_is_said() {
     fs::write(root.path().join("m/config.pbtxt"), "backend: \"python\"").unwrap();
     let text = explained(root.path(), "m").to_pbtxt();
     assert!(text.contains("# input: (completed at load by backend 'python')"), "{text}");
+    assert!(text.contains("# would not load as it stands: 1 error (hippocamp check "), "{text}");
     let error = explain(&[root.path().to_owned()], "n", &options()).unwrap_err().to_string();
     assert!(error.contains("there is no model 'n'"), "{error}");
     fs::write(root.path().join("m/config.pbtxt"), "backnd: \"python\"").unwrap();

@@ -104,5 +104,6 @@ fn uri(finding: &Finding, base: &Path) -> String {
             }
         }
     }
-    uri
+    // The base itself.
+    if uri.is_empty() { ".".to_owned() } else { uri }
 }

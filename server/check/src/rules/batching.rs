@@ -27,7 +27,7 @@ pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
     let Some(SchedulingChoice::DynamicBatching(batching)) = written else { return };
     // With the configuration alone, a file that says nothing of it may still take batches.
     let known = !config.input.is_empty() || !context.options.strictness.config_only;
-    if config.max_batch_size == 0 && known {
+    if config.max_batch_size == 0 && known && !view.batches_in_doubt() {
         let message = "dynamic_batching has no effect with max_batch_size: 0, each request is executed by itself: set \
                        max_batch_size, or remove dynamic_batching";
         view.report(findings, &NO_BATCHES, "dynamic_batching", message);

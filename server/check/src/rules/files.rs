@@ -62,6 +62,8 @@ fn look(view: &ModelView, file: &Path, backend: &str, findings: &mut Findings) {
     let remedy = view.remedy();
     match state_of(file) {
         FileState::File => {}
+        // A link that leads to nothing is told as such.
+        FileState::Absent if file.is_symlink() => {}
         FileState::Absent => {
             let message =
                 format!("there is no such file, which the backend '{backend}' loads{remedy}");

@@ -2,9 +2,9 @@
 
 use super::Context;
 use crate::{
-    Rule, Severity,
+    CheckOptions, Rule, Severity,
     finding::Findings,
-    view::{Entry, Found, ModelView},
+    view::{Entry, Found, ModelView, is_of_a_model},
 };
 use std::{collections::BTreeMap, fs};
 
@@ -12,7 +12,7 @@ const DUPLICATE: Rule = Rule {
     id: "duplicate-model",
     severity: Severity::Error,
     summary: "two repositories hold a model of the same name",
-    help: "The server cannot tell which is meant and refuses both. Rename or remove one.",
+    help: "The server cannot tell which is meant and refuses both. Rename or remove one, or serve both with --model-namespacing.",
 };
 
 const STRAY_FILE: Rule = Rule {
@@ -38,22 +38,6 @@ const MISNAMED: Rule = Rule {
 
 pub(super) const RULES: [&Rule; 4] = [&DUPLICATE, &STRAY_FILE, &MODEL_NAME, &MISNAMED];
 
-/// Ends of names that mean a model or a configuration.
-const MODEL_FILES: [&str; 12] = [
-    ".onnx",
-    ".pbtxt",
-    ".pt",
-    ".pt2",
-    ".plan",
-    ".engine",
-    ".py",
-    ".graphdef",
-    ".savedmodel",
-    ".usearch",
-    ".parquet",
-    ".safetensors",
-];
-
 /// Names that are taken for the configuration's; config.json is a file of the model in many a download.
 const NEARLY_CONFIG: [&str; 8] = [
     "config.pbtx",
@@ -66,7 +50,7 @@ const NEARLY_CONFIG: [&str; 8] = [
     "config_pbtxt",
 ];
 
-pub(super) fn repository(found: &Found, findings: &mut Findings) {
+pub(super) fn repository(found: &Found, options: &CheckOptions, findings: &mut Findings) {
     let mut first: BTreeMap<&str, &Entry> = BTreeMap::new();
     for entry in found.roots.iter().flat_map(|root| &root.entries) {
         let shown = entry.path.display();
@@ -77,8 +61,11 @@ pub(super) fn repository(found: &Found, findings: &mut Findings) {
             }
             (Some(_), Some(name)) => {
                 if let Some(first) = first.get(name) {
+                    if options.namespaces {
+                        continue;
+                    }
                     let message = format!(
-                        "model '{name}' is also in '{}': the server loads neither, rename or remove one",
+                        "model '{name}' is also in '{}': the server loads neither; rename or remove one, or serve both with --model-namespacing",
                         first.path.display()
                     );
                     findings.add(&DUPLICATE, Some(name), entry.path.clone().into(), message);
@@ -133,10 +120,6 @@ pub(super) fn check(_: &Context<'_>, view: &ModelView, findings: &mut Findings) 
         };
         view.report_file(findings, &MISNAMED, entry.path(), message);
     }
-}
-
-fn is_of_a_model(name: &str) -> bool {
-    !name.starts_with('.') && MODEL_FILES.iter().any(|end| name.ends_with(end))
 }
 
 fn is_nearly_config(name: &str) -> bool {

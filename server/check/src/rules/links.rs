@@ -1,6 +1,6 @@
 //! Links: the server refuses those that lead out of the repository.
 
-use crate::{Rule, Severity, finding::Findings, view::Found};
+use crate::{CheckOptions, Rule, Severity, finding::Findings, view::Found};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -10,7 +10,7 @@ const LEADS_OUT: Rule = Rule {
     id: "link-leads-out",
     severity: Severity::Error,
     summary: "a link leads out of the repository",
-    help: "The server refuses the model: whoever may write into a repository is not to read other files. Copy the file, or mount its directory into the repository.",
+    help: "The server refuses the model: whoever may write into a repository is not to read other files. Copy the file, or mount its directory into the repository; with --allow-external-links links may lead out.",
 };
 
 const DANGLING: Rule = Rule {
@@ -26,7 +26,7 @@ pub(super) const RULES: [&Rule; 2] = [&LEADS_OUT, &DANGLING];
 const MAX_DEPTH: usize = 16;
 
 /// Looks at the links of every model, and at those that stand where a model should.
-pub(super) fn repository(found: &Found, findings: &mut Findings) {
+pub(super) fn repository(found: &Found, options: &CheckOptions, findings: &mut Findings) {
     for root in &found.roots {
         for entry in &root.entries {
             let Some(name) = entry.name.as_deref().filter(|name| !name.starts_with('.')) else {
@@ -35,13 +35,13 @@ pub(super) fn repository(found: &Found, findings: &mut Findings) {
             let mut links = Vec::new();
             gather(&entry.path, MAX_DEPTH, &mut links);
             for link in links {
-                look(&link, &root.canonical, name, findings);
+                look(&link, &root.canonical, name, options, findings);
             }
         }
     }
 }
 
-fn look(link: &Path, root: &Path, model: &str, findings: &mut Findings) {
+fn look(link: &Path, root: &Path, model: &str, options: &CheckOptions, findings: &mut Findings) {
     let target = fs::read_link(link).unwrap_or_default();
     let target = target.display();
     let place = link.to_owned().into();
@@ -50,7 +50,7 @@ fn look(link: &Path, root: &Path, model: &str, findings: &mut Findings) {
             let message = format!("the link leads to '{target}', which cannot be read: {error}");
             findings.add(&DANGLING, Some(model), place, message);
         }
-        Ok(leads) if !leads.starts_with(root) => {
+        Ok(leads) if !options.external_links && !leads.starts_with(root) => {
             let message = format!(
                 "the link leads out of the repository, to '{target}': copy the file, mount its directory into the repository, or serve with --allow-external-links"
             );

@@ -12,6 +12,7 @@ mod labels;
 mod layout;
 mod links;
 mod onnx;
+mod place;
 mod refusals;
 mod space;
 mod text;
@@ -22,7 +23,7 @@ mod warmup;
 use crate::{
     CheckOptions, Rule,
     finding::Findings,
-    view::{Found, ModelView},
+    view::{self, Found, ModelView},
 };
 use hippocamp_config::nearest;
 use std::collections::BTreeMap;
@@ -34,10 +35,17 @@ pub(crate) struct Context<'c> {
     pub(crate) models: &'c BTreeMap<String, ModelView>,
 }
 
+impl<'c> Context<'c> {
+    /// The model that a step of `view` means.
+    pub(crate) fn member(&self, view: &ModelView, name: &str) -> Option<&'c ModelView> {
+        view::find(self.models, view, name).map(|(_, member)| member)
+    }
+}
+
 type Check = fn(&Context<'_>, &ModelView, &mut Findings);
 
 /// In this order, so that a backstop comes after the rules that say more.
-const CHECKS: [Check; 19] = [
+const CHECKS: [Check; 20] = [
     layout::check,
     text::check,
     identity::check,
@@ -52,6 +60,7 @@ const CHECKS: [Check; 19] = [
     labels::check,
     warmup::check,
     warmup::expected::check,
+    warmup::unused::check,
     ensemble::flow::check,
     ensemble::members::check,
     space::check,
@@ -60,7 +69,8 @@ const CHECKS: [Check; 19] = [
 ];
 
 /// Every rule, in the order of `--list-rules`.
-const RULES: [&[&Rule]; 18] = [
+const RULES: [&[&Rule]; 19] = [
+    &place::RULES,
     &layout::RULES,
     &links::RULES,
     &text::RULES,
@@ -87,9 +97,10 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
 }
 
 /// Looks at what stands in the repositories, models or not.
-pub(crate) fn repository(found: &Found, findings: &mut Findings) {
-    layout::repository(found, findings);
-    links::repository(found, findings);
+pub(crate) fn repository(found: &Found, options: &CheckOptions, findings: &mut Findings) {
+    place::repository(found, findings);
+    layout::repository(found, options, findings);
+    links::repository(found, options, findings);
 }
 
 /// Looks at one model.

@@ -58,7 +58,7 @@ fn paired(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
                 Some((writer, output))
             });
             let Some((writer, output)) = writer else { continue };
-            let model = |name: &str| context.models.get(name);
+            let model = |name: &str| context.member(view, name);
             let (Some(maker), Some(taker)) = (model(&writer.model_name), model(&step.model_name))
             else {
                 continue;

@@ -12,14 +12,14 @@ pub(crate) use complete::{Look, Version, complete, json_of, model_file};
 pub(crate) use engine::Engine;
 pub(crate) use file_state::{FileState, state_of};
 pub(crate) use parse::{config_path, parse};
-pub(crate) use scan::{Entry, Found, scan, versions_in};
+pub(crate) use scan::{Entry, Found, Model, Root, is_of_a_model, scan, versions_in};
 pub(crate) use tensors::{Tensor, brackets, datatype, inputs, outputs};
 
 use crate::{
     CheckError, CheckOptions, Rule, Severity,
     finding::{Findings, Place},
 };
-use hippocamp_config::{ConfigError, Positions, nearest, prepare, select_versions};
+use hippocamp_config::{ConfigError, Positions, TextFault, nearest, prepare, select_versions};
 use hippocamp_proto::inference::{
     self as proto, model_config::SchedulingChoice, model_ensembling::Step,
 };
@@ -33,6 +33,8 @@ use std::{
 pub(crate) struct ModelView {
     /// That of its directory.
     pub(crate) name: String,
+    /// Its repository, as it was given.
+    pub(crate) root: PathBuf,
     pub(crate) directory: PathBuf,
     /// Where its configuration is, or would be.
     pub(crate) config_path: PathBuf,
@@ -96,6 +98,13 @@ impl ModelView {
         findings.add(rule, Some(&self.name), file.into().into(), message);
     }
 
+    /// Whether max_batch_size may be meant to be another: it is negative, or a field nearly of its name
+    /// stands there instead.
+    pub(crate) fn batches_in_doubt(&self) -> bool {
+        let written = self.written.as_ref().map_or(0, |config| config.max_batch_size);
+        written < 0 || (written == 0 && self.faults.iter().any(is_nearly_max_batch_size))
+    }
+
     /// Whether the field's value was replaced.
     pub(crate) fn is_repaired(&self, path: &str) -> bool {
         self.repaired.iter().any(|repaired| self.positions.same(repaired, path))
@@ -135,22 +144,22 @@ pub(crate) fn read(
     found: &Found,
     options: &CheckOptions,
 ) -> Result<BTreeMap<String, ModelView>, CheckError> {
-    let models = found.models();
-    let mut views: BTreeMap<String, ModelView> = models
-        .into_iter()
-        .map(|(name, directory)| (name.to_owned(), read_model(name, directory, options)))
-        .collect();
+    let mut views = BTreeMap::new();
+    for (key, model) in found.models(options.namespaces) {
+        views.insert(key, read_model(&model, options));
+    }
     for name in &options.models {
-        if !views.contains_key(name) {
+        if !views.values().any(|view| view.name == *name) {
             return Err(CheckError::NoModel {
                 name: name.clone(),
                 roots: found.roots.iter().map(|root| root.path.clone()).collect(),
-                nearest: nearest(name, views.keys().map(String::as_str)).map(str::to_owned),
+                nearest: nearest(name, views.values().map(|view| view.name.as_str()))
+                    .map(str::to_owned),
             });
         }
     }
     let wanted = with_members(&views, &options.models);
-    views.retain(|name, _| wanted.contains(name));
+    views.retain(|key, _| wanted.contains(key));
     for view in views.values_mut() {
         complete(view, options.strictness);
     }
@@ -158,7 +167,8 @@ pub(crate) fn read(
 }
 
 /// One model, its files not yet looked into.
-pub(crate) fn read_model(name: &str, directory: &Path, options: &CheckOptions) -> ModelView {
+fn read_model(model: &Model<'_>, options: &CheckOptions) -> ModelView {
+    let Model { name, root, directory } = *model;
     let path = config_path(directory, options.config_name.as_deref());
     let parsed = parse(&path);
     let mut faults = parsed.faults;
@@ -174,6 +184,7 @@ pub(crate) fn read_model(name: &str, directory: &Path, options: &CheckOptions) -
     let engine = Engine::of(prepared.as_ref(), directory, &served, options);
     ModelView {
         name: name.to_owned(),
+        root: root.to_owned(),
         directory: directory.to_owned(),
         config_path: path,
         positions: parsed.positions,
@@ -216,11 +227,32 @@ fn prepared(
     config
 }
 
+fn is_nearly_max_batch_size(fault: &ConfigError) -> bool {
+    let ConfigError::Text { fault, .. } = fault else { return false };
+    let TextFault::UnknownField { path, .. } = &**fault else { return false };
+    // `max_batch` and `batchSize` are further from it than a slip of the keys.
+    let plain = path.to_ascii_lowercase().replace('_', "");
+    !path.contains('.')
+        && (nearest(path, ["max_batch_size"]).is_some()
+            || plain.contains("batchsize")
+            || plain.contains("maxbatch"))
+}
+
 fn steps_of(config: Option<&proto::ModelConfig>) -> &[Step] {
     match config.and_then(|config| config.scheduling_choice.as_ref()) {
         Some(SchedulingChoice::EnsembleScheduling(ensemble)) => &ensemble.step,
         _ => &[],
     }
+}
+
+/// The model that a step of `view` means: that of its own repository first, where two have one.
+pub(crate) fn find<'v>(
+    views: &'v BTreeMap<String, ModelView>,
+    view: &ModelView,
+    name: &str,
+) -> Option<(&'v String, &'v ModelView)> {
+    let own = scan::qualified(&view.root, name);
+    views.get_key_value(&own).or_else(|| views.get_key_value(name))
 }
 
 /// The models `named` and all that their steps lead to; all models if none is named.
@@ -229,11 +261,11 @@ fn with_members(views: &BTreeMap<String, ModelView>, named: &[String]) -> BTreeS
         return views.keys().cloned().collect();
     }
     let mut wanted = BTreeSet::new();
-    let mut next = named.to_vec();
-    while let Some(name) = next.pop() {
-        let Some(view) = views.get(&name) else { continue };
-        if wanted.insert(name) {
-            next.extend(view.steps().iter().map(|step| step.model_name.clone()));
+    let named = views.iter().filter(|(_, view)| named.contains(&view.name));
+    let mut next: Vec<(&String, &ModelView)> = named.collect();
+    while let Some((key, view)) = next.pop() {
+        if wanted.insert(key.clone()) {
+            next.extend(view.steps().iter().filter_map(|step| find(views, view, &step.model_name)));
         }
     }
     wanted

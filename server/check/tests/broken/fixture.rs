@@ -8,7 +8,8 @@
 //! -- size m/config.pbtxt: 2000000 --      a file of so many spaces
 //! -- onnx m/1/model.onnx: x FP32 [-1,4] -> y FP32 [-1,8]; op Foo; space enc:1; external w.bin 8 --
 //! -- index m/1: enc:1 4 --                an index of vectors of 4 elements, by that encoder
-//! -- options: cores=4 any-backend config-only config-name=x roots=a,b --
+//! -- options: cores=4 any-backend config-only config-name=x roots=a,b model-namespacing --
+//! -- options: allow-external-links --
 //! -- expect --                            a finding a line; behind `|` what its message contains
 //! error unknown-field m config.pbtxt:3 | did you mean
 //! ```
@@ -136,6 +137,8 @@ impl Fixture {
             backends: ["identity", "tokenizer", "tract", "usearch"].map(str::to_owned).into(),
             aliases: vec![("onnxruntime".to_owned(), "tract".to_owned())],
             backend_directory: "backends".into(),
+            namespaces: has("model-namespacing"),
+            external_links: has("allow-external-links"),
             strictness: Strictness {
                 any_backend: has("any-backend"),
                 config_only: has("config-only"),

@@ -101,8 +101,53 @@ fn models_that_are_asked_for_come_with_their_members() {
     let report = check(&root, &options).unwrap();
     assert_eq!((report.models, report.findings.len()), (1, 0));
     options.models = vec!["e".to_owned()];
-    assert!(check(&root, &options).unwrap().findings.len() > 1);
+    let report = check(&root, &options).unwrap();
+    assert!(report.models > 1 && report.findings.len() > 1, "{report:?}");
     options.models = vec!["f".to_owned()];
     let error = check(&root, &options).unwrap_err().to_string();
     assert!(error.contains("there is no model 'f'"), "{error}");
+}
+
+/// An ensemble of an ensemble of a model that misspells a field, beside one that misspells another.
+#[test]
+fn members_of_members_are_checked_too() {
+    let ensemble = |member: &str| {
+        format!(
+            "platform: \"ensemble\"\ninput {{ name: \"x\" data_type: TYPE_FP32 dims: [ 1 ] }}\n\
+             output {{ name: \"y\" data_type: TYPE_FP32 dims: [ 1 ] }}\n\
+             ensemble_scheduling {{ step {{ model_name: \"{member}\" model_version: -1\n\
+             input_map {{ key: \"x\" value: \"x\" }} output_map {{ key: \"y\" value: \"y\" }} }} }}\n"
+        )
+    };
+    let model = "backend: \"identity\"\ncolour: 1\ninput { name: \"x\" data_type: TYPE_FP32 dims: [ 1 ] }\n\
+                 output { name: \"y\" data_type: TYPE_FP32 dims: [ 1 ] }\n";
+    let scratch = tempfile::tempdir().unwrap();
+    let texts = [
+        ("outer", ensemble("inner")),
+        ("inner", ensemble("m")),
+        ("m", model.to_owned()),
+        ("beside", model.to_owned()),
+    ];
+    for (name, text) in &texts {
+        fs::create_dir_all(scratch.path().join(name).join("1")).unwrap();
+        fs::write(scratch.path().join(name).join("config.pbtxt"), text).unwrap();
+    }
+    let mut options = Fixture::default().options();
+    let roots = [scratch.path().to_owned()];
+    for (asked, models) in [("outer", 3), ("inner", 2), ("m", 1)] {
+        options.models = vec![asked.to_owned()];
+        let report = check(&roots, &options).unwrap();
+        let found: Vec<_> =
+            report.findings.iter().map(|f| (f.model.as_deref(), f.rule.id)).collect();
+        assert_eq!((report.models, found), (models, vec![(Some("m"), "unknown-field")]), "{asked}");
+    }
+}
+
+#[test]
+fn a_url_is_no_directory() {
+    let options = Fixture::default().options();
+    for url in ["s3://bucket/models", "hf://org/model", "as://account/models"] {
+        let error = check(&[url.into()], &options).unwrap_err().to_string();
+        assert!(error.contains(url) && error.contains("download the repository first"), "{error}");
+    }
 }

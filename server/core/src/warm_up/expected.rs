@@ -64,7 +64,7 @@ impl Expected {
         };
         if setting.inputs.values().any(random) {
             return Err(wrong(format!(
-                "sample '{}' has random_data: an expected answer needs zero_data or input_data_file",
+                "sample '{}' has random_data, whose numbers no contract fixes: an expected answer needs zero_data or input_data_file",
                 setting.name
             )));
         }
@@ -73,6 +73,11 @@ impl Expected {
         let json: Value = serde_json::from_str(&text).map_err(|error| {
             wrong(format!("expected an answer of the inference protocol in JSON: {error}"))
         })?;
+        if let Some(error) = json.get("error") {
+            return Err(wrong(format!(
+                "it is an error answer, not outputs: {error}; record it again, with curl -f, which writes none"
+            )));
+        }
         let outputs = json["outputs"].as_array().filter(|outputs| !outputs.is_empty());
         let outputs = outputs.ok_or_else(|| {
             wrong(

@@ -190,6 +190,10 @@ fn a_version_that_answers_otherwise_is_refused() {
     refused(&output("[1, 2]", "[0.5, 2]").replace("FP32", "INT32"), "is FP32, expected INT32");
     refused(&output("[1, 2]", "[0.5, 2]").replace('Y', "Z"), "no output 'Z', expected one of Y");
     refused("{}", "expected {\"outputs\":");
+    refused(
+        r#"{"error": "no such model"}"#,
+        "an error answer, not outputs: \"no such model\"; record",
+    );
     refused("[", "expected an answer of the inference protocol in JSON");
     let strict = output("[1, 2]", "[0.5, 2.0001]").replace("]}]}", "]}], \"tolerance\": 0}");
     refused(&strict, "(tolerance 0)");

@@ -12,7 +12,7 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
     let valid = |view: &ModelView| ModelConfig::new(view.completed.clone()?).ok();
     let Some(ensemble) = valid(view) else { return };
     // A member that is wrong itself, or whose tensors its backend has yet to tell, settles nothing.
-    let members = view.steps().iter().map(|step| context.models.get(&step.model_name));
+    let members = view.steps().iter().map(|step| context.member(view, &step.model_name));
     let known = |member: &ModelConfig| !member.inputs.is_empty() && !member.outputs.is_empty();
     if !members
         .map(|member| member.and_then(valid))
@@ -20,7 +20,7 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
     {
         return;
     }
-    let find = |name: &str, _version: Option<u64>| context.models.get(name).and_then(valid);
+    let find = |name: &str, _version: Option<u64>| context.member(view, name).and_then(valid);
     if let Err(error) = validate_ensemble(&ensemble, find) {
         view.report(findings, &INVALID, "ensemble_scheduling", error.message());
     }

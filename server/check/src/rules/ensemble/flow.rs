@@ -165,7 +165,7 @@ fn nesting(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
             if !seen.insert(name) {
                 continue;
             }
-            let member = context.models.get(name);
+            let member = context.member(view, name);
             next.extend(
                 member
                     .iter()

@@ -15,8 +15,9 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
         if step.model_name.is_empty() || step.model_name == view.name {
             continue;
         }
-        let Some(member) = context.models.get(&step.model_name) else {
-            let names = context.models.keys().map(String::as_str).filter(|name| *name != view.name);
+        let Some(member) = context.member(view, &step.model_name) else {
+            let names = context.models.values().map(|model| model.name.as_str());
+            let names = names.filter(|name| *name != view.name);
             let message = format!(
                 "there is no model '{}': {}",
                 step.model_name,

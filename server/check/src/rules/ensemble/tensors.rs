@@ -40,7 +40,8 @@ pub(super) fn check(
     }
     let mut readers: Vec<(String, End)> = Vec::new();
     for (i, step) in view.steps().iter().enumerate() {
-        let member = context.models.get(&step.model_name).filter(|member| member.name != view.name);
+        let member =
+            context.member(view, &step.model_name).filter(|member| member.name != view.name);
         let Some(config) = member.and_then(|member| member.completed.as_ref()) else { continue };
         let of_member = |tensor: Tensor, path: String| End {
             whose: format!("model '{}'", step.model_name),

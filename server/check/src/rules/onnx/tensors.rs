@@ -63,6 +63,9 @@ pub(crate) fn check(_: &Context<'_>, view: &ModelView, findings: &mut Findings) 
         }
         let before = findings.all.len();
         look(view, version, graph, findings);
+        if view.batches_in_doubt() {
+            continue;
+        }
         if let (Some(config), true) = (&version.completed, findings.all.len() == before)
             && view.repaired.is_empty()
             && !matches!(config.scheduling_choice, Some(SchedulingChoice::SequenceBatching(_)))
@@ -167,6 +170,8 @@ fn agree(
     let (Some(dims), false) = (&info.dims, tensor.dims.is_empty()) else { return };
     let (rule, message) = match compare(&info.name, dims, &tensor.shape, max_batch_size) {
         None => return,
+        // What max_batch_size is meant to be would tell.
+        Some(_) if view.batches_in_doubt() => return,
         Some(Disagreement::Batch(message)) => (&BATCH, message),
         Some(Disagreement::Shape(message)) => (&SHAPE, message),
     };

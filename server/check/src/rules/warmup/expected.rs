@@ -21,7 +21,11 @@ pub(super) const EXPECTED: Rule = Rule {
     help: "<model>/warmup/<sample>.expected.json is {\"outputs\": [{\"name\", \"datatype\", \"shape\", \"data\"}], \"tolerance\": 1e-3}; tolerance may be left out.",
 };
 
-const END: &str = ".expected.json";
+pub(super) const END: &str = ".expected.json";
+
+/// What stands at the top of an infer response, and the tolerance.
+const FIELDS: [&str; 6] =
+    ["model_name", "model_version", "id", "parameters", "outputs", "tolerance"];
 
 pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
     let (Some(written), false) = (&view.written, context.options.strictness.config_only) else {
@@ -46,7 +50,7 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
         };
         if written.model_warmup.iter().any(|known| known.name == sample && random(known)) {
             let message = format!(
-                "sample '{sample}' has random_data, so that its outputs are others each time: write zero_data or input_data_file"
+                "sample '{sample}' has random_data, whose numbers no contract fixes (here they are the same at each load, in Triton others): an expected answer needs zero_data or input_data_file"
             );
             view.report_file(findings, &EXPECTED, &file, message);
         }
@@ -69,6 +73,19 @@ fn look(view: &ModelView, file: &Path, findings: &mut Findings) {
             return findings.add(&EXPECTED, Some(&view.name), place, message);
         }
     };
+    if let Some(error) = value.get("error") {
+        return report(format!(
+            "this is an error answer, not outputs: {error}; record it again, with curl -f, which writes none"
+        ));
+    }
+    for key in value.as_object().into_iter().flat_map(|fields| fields.keys()) {
+        if !FIELDS.contains(&key.as_str()) {
+            let message = format!("field '{key}' has no effect: {}", hint(key, FIELDS));
+            let place = file.to_owned().into();
+            findings.add_as(Severity::Warning, &EXPECTED, Some(&view.name), place, message);
+        }
+    }
+    let mut report = |message: String| view.report_file(findings, &EXPECTED, file, message);
     if let Some(tolerance) = value.get("tolerance")
         && !tolerance.as_f64().is_some_and(|number| number >= 0.0)
     {

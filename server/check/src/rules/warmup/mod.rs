@@ -1,6 +1,7 @@
 //! `model_warmup`: each sample must be a request that the model takes.
 
 pub(super) mod expected;
+pub(super) mod unused;
 
 use super::{Context, hint};
 use crate::{
@@ -36,7 +37,7 @@ const FILE: Rule = Rule {
     help: "input_data_file is below <model>/warmup/ and holds the elements of one row, little-endian; BYTES elements each behind their length in 4 bytes.",
 };
 
-pub(super) const RULES: [&Rule; 4] = [&SAMPLE, &INPUT, &FILE, &expected::EXPECTED];
+pub(super) const RULES: [&Rule; 5] = [&SAMPLE, &INPUT, &FILE, &expected::EXPECTED, &unused::UNUSED];
 
 pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
     let (Some(written), Some(config)) = (&view.written, &view.completed) else { return };
