@@ -82,7 +82,7 @@ def hippocamp(repository):
     """Hippocamp, over the same models."""
     binary = BUILT / "hippocamp"
     assert binary.exists(), f"{binary} is missing: run `make build` first"
-    with peer.Server(binary, repository) as server:
+    with peer.Server(binary, repository, "--allow-external-links") as server:
         yield server
         status, log = server.stop()
     assert status == 0, log

@@ -20,7 +20,8 @@ mod warm_up;
 pub use classification::classify;
 pub use forwarded::ForwardedHeaders;
 pub use hippocamp_repository::{
-    IndexEntry, LoadOverrides, ModelState, ModelVersion, RepositoryError, RepositoryOptions, Root,
+    IndexEntry, LoadOverrides, ModelState, ModelVersion, RepositoryError, RepositoryOptions,
+    RolledBack, Root,
 };
 pub use metadata::{ModelMetadata, ServerMetadata, TensorMetadata, model_metadata};
 pub use reply::{ReplyStream, UnaryReply, stream_reply, unary_reply};

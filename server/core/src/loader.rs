@@ -78,7 +78,8 @@ impl Loader {
         let validated = Arc::new(config.clone());
         let strategy = loaded.batch_strategy(&validated)?;
         let mut instances = loaded.instances(&validated)?;
-        warm_up(&config, order.directory, &mut instances, &statistics, &*self.clock)?;
+        warm_up(&config, order.directory, &mut instances, &statistics, &*self.clock)
+            .map_err(|error| error.context(format_args!("version {}: ", order.version)))?;
         let instances = instances
             .into_iter()
             .map(|instance| -> Box<dyn ModelInstance> {

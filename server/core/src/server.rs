@@ -5,7 +5,9 @@ use crate::{
     dispatch::dispatch, host::HostCalls, loader::Loader, model_metadata,
 };
 use hippocamp_backend_host::BackendHost;
-use hippocamp_repository::{PollOutcome, Repository, RepositoryError, RepositoryOptions};
+use hippocamp_repository::{
+    PollOutcome, Repository, RepositoryError, RepositoryOptions, RolledBack,
+};
 use hippocamp_telemetry::{Metrics, StatisticsReport, TraceSettings, TraceUpdate, Tracer};
 use hippocamp_types::{Clock, Error, Host, InferRequest, Timestamp, Trace, TraceContext};
 use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
@@ -342,11 +344,11 @@ impl InferenceServer {
     }
 
     /// Goes back to what served before the last change of a model and of what moved along with it;
-    /// returns their names when they serve.
+    /// returns them when they serve.
     ///
     /// # Errors
     /// If nothing earlier is kept, or it does not load any more; what serves goes on.
-    pub async fn roll_back(self: &Arc<Self>, name: &str) -> Result<Vec<String>, Error> {
+    pub async fn roll_back(self: &Arc<Self>, name: &str) -> Result<Vec<RolledBack>, Error> {
         let (server, name) = (Arc::clone(self), name.to_owned());
         blocking(move || server.repository.roll_back(&name)).await
     }

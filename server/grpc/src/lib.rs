@@ -14,6 +14,7 @@ mod health;
 mod infer;
 mod infer_stream;
 mod listener;
+mod model_control;
 mod options;
 mod serve;
 mod service;

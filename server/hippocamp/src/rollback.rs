@@ -10,7 +10,15 @@ use tokio::runtime;
 /// What the server answers.
 #[derive(Deserialize)]
 struct Answer {
-    models: Vec<String>,
+    models: Vec<Model>,
+}
+
+/// One of those that went back.
+#[derive(Deserialize)]
+struct Model {
+    name: String,
+    from: Vec<String>,
+    to: Vec<String>,
 }
 
 /// Returns what is told on success.
@@ -37,7 +45,10 @@ pub(crate) fn run(wanted: &Rollback) -> anyhow::Result<String> {
         );
     }
     let Answer { models } = answer.json().context("the answer is not that of Hippocamp")?;
-    Ok(format!("went back: {}\n", models.join(", ")))
+    let line = |Model { name, from, to }: &Model| {
+        format!("went back: {name} from version {} to {}\n", from.join(", "), to.join(", "))
+    };
+    Ok(models.iter().map(line).collect())
 }
 
 /// The name as a part of a path.

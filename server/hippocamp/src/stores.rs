@@ -5,7 +5,10 @@ use crate::{arguments::Arguments, command::WriteManifest};
 use anyhow::{anyhow, ensure};
 use hippocamp_core::Root;
 use hippocamp_object_store::{ObjectStore, StoreOptions, Variables, is_store_url, open};
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Component, Path, PathBuf},
+    sync::Arc,
+};
 
 /// `--model-repository`, opened.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +99,18 @@ impl Stores {
 pub(crate) fn manifest(wanted: &WriteManifest) -> anyhow::Result<String> {
     let mut manifest = hippocamp_object_store::manifest::of_directory(&wanted.directory)
         .map_err(|error| anyhow!("{error}"))?;
+    ensure!(
+        !manifest.models.is_empty(),
+        "'{}' holds no model: expected the directory above the models, {}",
+        wanted.directory.display(),
+        "a server that finds an empty manifest unloads all it serves"
+    );
+    let plain = |part| matches!(part, Component::Normal(_));
+    ensure!(
+        Path::new(&wanted.prefix).components().all(plain),
+        "--prefix '{}': expected a path below the one that is served, such as v7",
+        wanted.prefix
+    );
     manifest.prefix.clone_from(&wanted.prefix);
     Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }

@@ -9,10 +9,10 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages name")]
 pub enum RepositoryError {
-    #[error("cannot read '{}': {source}", path.display())]
-    Unreadable { path: PathBuf, source: io::Error },
-    #[error("{source}")]
-    Files { source: io::Error },
+    #[error("cannot read '{}': {reason}", path.display())]
+    Unreadable { path: PathBuf, reason: io::Error },
+    #[error("{reason}")]
+    Files { reason: io::Error },
     #[error("{reason}")]
     Store { reason: Box<Error> },
     #[error(
@@ -25,8 +25,10 @@ pub enum RepositoryError {
         "no earlier generation of model '{name}' is kept: a rollback goes back to what served before the last change since the server was started"
     )]
     NoEarlier { name: String },
-    #[error("model '{name}' cannot go back: {source}")]
-    Earlier { name: String, source: io::Error },
+    #[error("model '{name}' is not loaded: there is nothing to go back from")]
+    NotLoaded { name: String },
+    #[error("model '{name}' cannot go back: {reason}")]
+    Earlier { name: String, reason: io::Error },
     #[error("failed to load '{name}', failed to poll from model repository")]
     Unknown { name: String },
     #[error(transparent)]
@@ -47,8 +49,8 @@ pub enum RepositoryError {
         "override files need a 'config' parameter along with them, since the repository's model is not used"
     )]
     OverrideWithoutConfig,
-    #[error("cannot write the override file '{file}': {source}")]
-    OverrideWrite { file: String, source: io::Error },
+    #[error("cannot write the override file '{file}': {reason}")]
+    OverrideWrite { file: String, reason: io::Error },
 }
 
 impl RepositoryError {
@@ -66,6 +68,7 @@ impl From<RepositoryError> for Error {
             | RepositoryError::Unreadable { .. }
             | RepositoryError::Earlier { .. }
             | RepositoryError::OverrideWrite { .. } => ErrorCode::Internal,
+            RepositoryError::NotLoaded { .. } => ErrorCode::NotFound,
             RepositoryError::Store { reason } => reason.code(),
             RepositoryError::Files { .. }
             | RepositoryError::NoMatch { .. }

@@ -21,7 +21,7 @@ mod states;
 
 pub use error::RepositoryError;
 pub use index::{IndexEntry, ModelState};
-pub use lifecycle::{PollOutcome, Repository, RepositoryOptions};
+pub use lifecycle::{PollOutcome, Repository, RepositoryOptions, RolledBack};
 pub use loader::{LoadOrder, ModelLoader};
 pub use overrides::LoadOverrides;
 pub use plan::{Blocked, Plan, Wanted, plan};

@@ -9,20 +9,21 @@ mod poll;
 mod rollback;
 mod startup;
 mod step_back;
+mod want;
 
 pub use poll::PollOutcome;
+pub use rollback::RolledBack;
 
 use crate::{
     IndexEntry, LoadOverrides, ModelLoader, ModelSnapshot, ModelState, RepositoryError, Root,
-    Wanted, overrides,
+    Wanted,
     poll::Polled,
     root::{self, Found},
-    source::{self, ModelSource},
+    source::ModelSource,
     states::States,
 };
 use arc_swap::ArcSwap;
 use carry_out::Moves;
-use hippocamp_proto::inference::model_config::SchedulingChoice;
 use hippocamp_types::{Error, pattern};
 use rayon::ThreadPool;
 use rollback::Earlier;
@@ -34,6 +35,7 @@ use std::{
     },
     time::Duration,
 };
+use want::Wants;
 
 /// How a repository is read.
 #[derive(Clone, Debug)]
@@ -151,6 +153,9 @@ impl Repository {
                 _ => names.extend(fitting.cloned()),
             }
         }
+        if models.is_empty() && !patterns.is_empty() {
+            self.warn_of_emptiness();
+        }
         self.wait_for_rest(&names, &models);
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         let mut wants =
@@ -162,7 +167,7 @@ impl Repository {
         }
         let Wants { next, mut failed, .. } = wants;
         let asked: Vec<String> = names.into_iter().collect();
-        let moves = Moves { asked: &asked, start_up: true, ..Moves::default() };
+        let moves = Moves { asked: &asked, fall_back: true, ..Moves::default() };
         let more = self.carry_out(&mut wanted, next, &failed, &moves);
         failed.extend(more);
         Ok(failed)
@@ -275,6 +280,12 @@ impl Repository {
         self.states.wait_ended(seen)
     }
 
+    fn warn_of_emptiness(&self) {
+        let roots: Vec<String> = self.options.roots.iter().map(Root::name).collect();
+        let roots = roots.join(", ");
+        tracing::warn!(%roots, "there is no model in the repository: expected <model>/config.pbtxt or <model>/1/model.onnx below it");
+    }
+
     /// What stands in the repository now.
     fn scan(&self) -> Result<BTreeMap<String, Found>, RepositoryError> {
         let RepositoryOptions { roots, namespaces, external_links, .. } = &self.options;
@@ -293,110 +304,6 @@ impl Repository {
         self.loader.ended(name, Some(&error));
         tracing::error!(model = %name, %error, "model failed to load");
         error
-    }
-
-    /// Reads a model as it stands in the repository.
-    fn read(
-        &self,
-        models: &BTreeMap<String, Found>,
-        found: &Found,
-    ) -> Result<ModelSource, RepositoryError> {
-        let place = found.place()?;
-        let mut source = source::read(&found.name, &place, self.options.config_name.as_deref())?;
-        source.namespace.clone_from(&found.namespace);
-        if let Some(namespace) = &found.namespace
-            && let Some(SchedulingChoice::EnsembleScheduling(ensemble)) =
-                &mut source.config.scheduling_choice
-        {
-            // A step means the model of its own namespace first.
-            for step in &mut ensemble.step {
-                let own = root::qualified(namespace, &step.model_name);
-                if models.contains_key(&own) {
-                    step.model_name = own;
-                }
-            }
-        }
-        Ok(source)
-    }
-
-    /// Adds `name` and, if it is an ensemble, its members to what is wanted, as they stand in the
-    /// repository now: an ensemble is loaded anew with all that it is made of, as in Triton.
-    fn want(
-        &self,
-        wants: &mut Wants<'_>,
-        name: &str,
-        with: Option<&LoadOverrides>,
-    ) -> Result<(), RepositoryError> {
-        let source = match with {
-            Some(with) if !with.is_empty() => {
-                overrides::source(name, wants.models.get(name), with).map(|mut source| {
-                    // What a call brings is always loaded, whatever served before.
-                    source.fingerprint = next_override();
-                    source.from_call = true;
-                    source
-                })?
-            }
-            _ => {
-                let found = wants
-                    .models
-                    .get(name)
-                    .ok_or_else(|| RepositoryError::Unknown { name: name.to_owned() })?;
-                self.read(wants.models, found)?
-            }
-        };
-        let mut open = source.members();
-        let mut seen = BTreeSet::from([name.to_owned()]);
-        wants.add(name, source, true);
-        while let Some(member) = open.pop() {
-            if !seen.insert(member.clone()) {
-                continue;
-            }
-            // What a call brought stays until another call replaces it.
-            let known = wants.next.get(&member);
-            if let Some(known) = known.filter(|known| known.source.from_call) {
-                open.extend(known.source.members());
-                continue;
-            }
-            let explicit = known.is_some_and(|known| known.explicit);
-            // A member that is not in the repository is reported by the plan, with the ensemble's name.
-            let Some(found) = wants.models.get(&member) else { continue };
-            match self.read(wants.models, found) {
-                Ok(source) => {
-                    open.extend(source.members());
-                    wants.add(&member, source, explicit);
-                }
-                Err(error) => {
-                    let error = self.refuse(&member, error.into());
-                    wants.failed.insert(member.clone(), error);
-                    wants.asked.insert(member);
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a call wants of the repository.
-struct Wants<'a> {
-    /// What stands in it.
-    models: &'a BTreeMap<String, Found>,
-    /// What is to be wanted.
-    next: BTreeMap<String, Desired>,
-    /// Models that cannot be read.
-    failed: BTreeMap<String, Error>,
-    /// The models that the call is about.
-    asked: BTreeSet<String>,
-}
-
-impl Wants<'_> {
-    fn add(&mut self, name: &str, source: ModelSource, explicit: bool) {
-        self.asked.insert(name.to_owned());
-        let known = self.next.get_mut(name);
-        match known.filter(|known| known.source.fingerprint == source.fingerprint) {
-            // The same files: what is known of them, and held open, stays.
-            Some(known) => known.explicit |= explicit,
-            None => drop(self.next.insert(name.to_owned(), Desired { source, explicit })),
-        }
     }
 }
 

@@ -87,8 +87,8 @@ fn relative(file: &str) -> Result<PathBuf, RepositoryError> {
     Ok(path.to_owned())
 }
 
-fn write_error(file: &str, source: io::Error) -> RepositoryError {
-    RepositoryError::OverrideWrite { file: file.to_owned(), source }
+fn write_error(file: &str, reason: io::Error) -> RepositoryError {
+    RepositoryError::OverrideWrite { file: file.to_owned(), reason }
 }
 
 #[cfg(test)]

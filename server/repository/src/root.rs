@@ -81,7 +81,7 @@ impl Found {
     pub(crate) fn place(&self) -> Result<Place, RepositoryError> {
         let inside = |within: &Path| {
             Bounds::inside(within)
-                .map_err(|source| RepositoryError::Unreadable { path: within.to_owned(), source })
+                .map_err(|reason| RepositoryError::Unreadable { path: within.to_owned(), reason })
         };
         match &self.stands {
             Stands::Directory { directory, root } => {
@@ -169,7 +169,7 @@ fn directories(
     root: &Path,
     external_links: bool,
 ) -> Result<Vec<(String, Stands)>, RepositoryError> {
-    let unreadable = |source| RepositoryError::Unreadable { path: root.to_owned(), source };
+    let unreadable = |reason| RepositoryError::Unreadable { path: root.to_owned(), reason };
     let mut models = Vec::new();
     for entry in fs::read_dir(root).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;

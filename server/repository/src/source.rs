@@ -8,7 +8,7 @@ use crate::{
     root::Place,
 };
 use hippocamp_config::{prepare, read_pbtxt, select_versions};
-use hippocamp_proto::inference as proto;
+use hippocamp_proto::inference::{self as proto, model_version_policy::PolicyChoice};
 use hippocamp_types::Error;
 use std::{
     ffi::OsStr,
@@ -60,6 +60,14 @@ impl ModelSource {
     /// The versions that its policy selects, ascending.
     pub(crate) fn selected(&self) -> Vec<u64> {
         select_versions(self.config.version_policy.as_ref(), &self.versions)
+    }
+
+    /// Whether an earlier version may serve in place of the latest: not where versions are named, or all
+    /// of them are wanted.
+    pub(crate) fn takes_latest(&self) -> bool {
+        let policy = self.config.version_policy.as_ref();
+        let choice = policy.and_then(|policy| policy.policy_choice.as_ref());
+        matches!(choice, None | Some(PolicyChoice::Latest(_)))
     }
 
     /// From now on there are these versions to select from, which makes it another model to load.
@@ -165,7 +173,7 @@ pub(crate) fn temporary(
 }
 
 fn entries(place: &Place) -> Result<Stats, RepositoryError> {
-    files::stats_by_entry(place).map_err(|source| RepositoryError::Files { source })
+    files::stats_by_entry(place).map_err(|reason| RepositoryError::Files { reason })
 }
 
 fn finish(
@@ -177,7 +185,7 @@ fn finish(
 ) -> Result<ModelSource, RepositoryError> {
     let config = prepare(config, name, &place.directory)?;
     let versions = version_numbers(&place.directory)
-        .map_err(|source| RepositoryError::Unreadable { path: place.directory.clone(), source })?;
+        .map_err(|reason| RepositoryError::Unreadable { path: place.directory.clone(), reason })?;
     let mut source = ModelSource {
         namespace: None,
         fingerprint: 0,

@@ -25,7 +25,10 @@ async fn what_served_before_serves_again() {
     fs::remove_dir_all(root.join("simple/1")).expect("it is ours");
     until(&client, "simple", "2 READY").await;
     let answer = send(server.http(), Method::POST, path, &[], "").await;
-    assert_eq!((answer.status, body(&answer)), (200, r#"{"models":["simple"]}"#.to_owned()));
+    assert_eq!(
+        (answer.status, body(&answer)),
+        (200, r#"{"models":[{"name":"simple","from":["2"],"to":["1"]}]}"#.to_owned())
+    );
     assert_eq!(infer(&server, "simple", 1, 1).await.expect("it serves").model_version, "1");
 
     // It stays so though the files that it went back from are looked at again, until they change.
@@ -44,12 +47,12 @@ async fn what_served_before_serves_again() {
     };
     let done = rollback("simple");
     assert!(done.status.success(), "{done:?}");
-    assert_eq!(String::from_utf8_lossy(&done.stdout), "went back: simple\n");
+    assert_eq!(String::from_utf8_lossy(&done.stdout), "went back: simple from version 3 to 1\n");
     assert_eq!(infer(&server, "simple", 1, 1).await.expect("it serves").model_version, "1");
     let refused = rollback("nope");
     let told = String::from_utf8_lossy(&refused.stderr);
     assert!(
-        !refused.status.success() && told.contains("answered 500: ") && told.contains("'nope'"),
+        !refused.status.success() && told.contains("answered 404: ") && told.contains("'nope'"),
         "{told}"
     );
     load.stop().await;
@@ -85,7 +88,7 @@ async fn a_version_that_answers_otherwise_is_not_taken_into_service() {
         "refused by its acceptance check: sample 'sum': output 'OUTPUT0', element 0: 1, expected 2";
     assert!(text(&refused).contains(reason), "{refused}");
     assert_serves(&server, "simple").await;
-    until(&client, "simple", "1 READY refused by its acceptance check").await;
+    until(&client, "simple", "1 READY version 1: refused by its acceptance check").await;
     let page = body(&get(server.metrics(), "/metrics").await);
     for line in [
         r#"hippocamp_model_loads_total{model="simple",outcome="success"} 1"#,

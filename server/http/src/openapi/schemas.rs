@@ -55,6 +55,7 @@ pub(super) fn components() -> Components {
         .schema_from::<IndexEntry>()
         .schema_from::<LoadRequest>()
         .schema_from::<Rollback>()
+        .schema_from::<RolledBack>()
         .schema_from::<UnloadRequest>()
         .schema_from::<UnloadParameters>()
         .schema_from::<LogSettings>()
@@ -213,11 +214,23 @@ struct LoadRequest {
 
 /// What went back.
 #[derive(ToSchema)]
-#[schema(example = json!({"models": ["film_index", "plot_encoder", "recommend_by_plot"]}))]
+#[schema(example = json!({"models": [{"name": "plot_encoder", "from": ["3"], "to": ["2"]}]}))]
 #[expect(dead_code, reason = "describes JSON, is never made")]
 struct Rollback {
     /// The models that serve as they did before.
-    models: Vec<String>,
+    models: Vec<RolledBack>,
+}
+
+/// A model that went back.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes JSON, is never made")]
+struct RolledBack {
+    /// The model.
+    name: String,
+    /// Versions that served until now.
+    from: Vec<String>,
+    /// Versions that serve again; of an earlier generation where they are the same.
+    to: Vec<String>,
 }
 
 /// How a model is to be unloaded.

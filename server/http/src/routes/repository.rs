@@ -31,10 +31,10 @@ const LOAD: Docs = Docs {
 const ROLL_BACK: Docs = Docs {
     tag: "Model repository",
     summary: "Go back to what served before",
-    description: "Loads what served before the last change of the model, together with whatever changed in the same step and belongs to it: an ensemble and its members go back together. Answers with their names when they serve. Works though the files were replaced or removed since; one generation is kept, from the server's start on. In control mode `poll` the files that it went back from are not loaded again until they change.",
+    description: "Loads what served before the last change of the model, together with whatever changed in the same step and belongs to it: an ensemble and its members go back together. Answers with their names and versions when they serve. Works though the files were replaced or removed since; one generation is kept, from the server's start on. In control mode `poll` the files that it went back from are not loaded again until they change.",
     request: Body::None,
     response: Body::Json("Rollback"),
-    errors: &[400, 500],
+    errors: &[400, 404, 500],
 };
 const UNLOAD: Docs = Docs {
     tag: "Model repository",
@@ -142,6 +142,14 @@ async fn load(mut call: Call) -> Result<Response, HttpError> {
 
 async fn roll_back(call: Call) -> Result<Response, HttpError> {
     let models = call.front.server.roll_back(call.name()).await?;
+    let numbers =
+        |versions: &[u64]| -> Vec<String> { versions.iter().map(ToString::to_string).collect() };
+    let models: Vec<Value> = models
+        .iter()
+        .map(|model| {
+            serde_json::json!({"name": model.name, "from": numbers(&model.from), "to": numbers(&model.to)})
+        })
+        .collect();
     Ok(json(serde_json::json!({ "models": models }).to_string()))
 }
 

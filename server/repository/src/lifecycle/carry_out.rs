@@ -22,14 +22,15 @@ pub(super) struct Moves<'a> {
     pub(super) together: bool,
     /// All that was asked for, or nothing.
     pub(super) all: bool,
-    /// Nothing serves yet: better an earlier version of a model than none.
-    pub(super) start_up: bool,
+    /// Where the latest version does not load, one before it serves that does and is later than what
+    /// serves now.
+    pub(super) fall_back: bool,
 }
 
 impl Repository {
     /// Goes from what is wanted to `next`. What failed keeps what served before and stays wanted as it
-    /// was. `refused` could not even be read. Returns the failures by name; at start-up only those of
-    /// models that do not serve.
+    /// was. `refused` could not even be read. Returns the failures by name; not those of versions where
+    /// another one is taken into service instead.
     pub(super) fn carry_out(
         &self,
         wanted: &mut WantedModels,
@@ -52,7 +53,11 @@ impl Repository {
             let model = after.models.get_mut(name.as_str()).expect("the plan unloads what serves");
             model.versions.clear();
             self.states.unloaded(name);
-            tracing::info!(model = %name, "model unloaded");
+            if next.contains_key(name) {
+                tracing::warn!(ensemble = %name, "unloaded: a model that it is made of is gone; it comes back with it");
+            } else {
+                tracing::info!(model = %name, "model unloaded");
+            }
         }
         let mut failed = BTreeMap::new();
         for (name, blocked) in steps.blocked {
@@ -64,11 +69,12 @@ impl Repository {
                 failed.insert(name, RepositoryError::from(blocked).into());
             }
         }
+        let floor = moves.fall_back.then_some(&*before);
         let mut loaded: BTreeMap<String, Loaded> = BTreeMap::new();
         for wave in &steps.load {
             let wave: Vec<String> =
                 wave.iter().filter(|name| changes(&before, &after, &next, name)).cloned().collect();
-            for (name, result) in self.load_wave(&wave, &next, &after, &failed, moves.start_up) {
+            for (name, result) in self.load_wave(&wave, &next, &after, &failed, floor) {
                 match result {
                     Ok(model) => {
                         after.models.insert(Arc::from(name.as_str()), model.model.clone());
@@ -78,8 +84,8 @@ impl Repository {
                 }
             }
         }
-        if moves.start_up {
-            loaded.extend(self.step_back(&mut after, &next, &mut failed));
+        if let Some(floor) = floor {
+            loaded.extend(self.step_back(floor, &mut after, &next, &mut failed));
         }
         if moves.together {
             // What was to change along and did not; what has long been broken holds nobody.

@@ -40,14 +40,15 @@ impl Repository {
         self.loaders().broadcast(|_| work());
     }
 
-    /// Loads the models of one wave, several at a time.
+    /// Loads the models of one wave, several at a time. With a `floor`, versions between the latest and
+    /// what serves there are tried, too.
     pub(super) fn load_wave(
         &self,
         wave: &[String],
         next: &BTreeMap<String, Desired>,
         after: &ModelSnapshot,
         failed: &BTreeMap<String, Error>,
-        start_up: bool,
+        floor: Option<&ModelSnapshot>,
     ) -> Vec<(String, Result<Loaded, Error>)> {
         let queue = Mutex::new(wave.iter());
         let results = Mutex::new(Vec::with_capacity(wave.len()));
@@ -56,7 +57,7 @@ impl Repository {
                 let name = queue.lock().expect("nothing panics under this lock").next();
                 let Some(name) = name else { break };
                 let loading = Loading { repository: self, name, source: &next[name].source };
-                let result = loading.load(after, failed, start_up);
+                let result = loading.load(after, failed, floor);
                 results
                     .lock()
                     .expect("nothing panics under this lock")
@@ -82,9 +83,13 @@ impl Loading<'_> {
         &self,
         after: &ModelSnapshot,
         failed: &BTreeMap<String, Error>,
-        start_up: bool,
+        floor: Option<&ModelSnapshot>,
     ) -> Result<Loaded, Error> {
         self.members(after, failed)?;
+        // One whose files are gone is no version to stay with.
+        let serves = floor
+            .and_then(|floor| newest(floor, self.name))
+            .filter(|version| self.source.versions.contains(version));
         // With the versions that are left to select from.
         let mut source = self.source.clone();
         let mut first = None;
@@ -106,11 +111,14 @@ impl Loading<'_> {
             let loading = Loading { source: &source, ..*self };
             match loading.versions(&selected, after) {
                 Ok(loaded) => return Ok(Loaded { available: source.versions, ..loaded }),
-                Err((_, error)) if !start_up => return Err(error),
+                Err((_, error)) if floor.is_none() || !source.takes_latest() => return Err(error),
                 Err((version, error)) => {
-                    // As if the server had gone on: then the version before would serve.
+                    // As if it had never come: then the version before would serve.
                     let left = source.versions.iter().copied().filter(|&other| other != version);
                     source.set_versions(left.collect());
+                    if serves.is_some_and(|serves| source.selected().last() <= Some(&serves)) {
+                        return Err(first.unwrap_or(error));
+                    }
                     if let (Some(next), None) = (source.selected().last(), &first) {
                         let (model, next) = (self.name, *next);
                         tracing::error!(model, version, %error, next, "version failed to load; an earlier one is tried");
@@ -206,4 +214,9 @@ impl Loading<'_> {
         self.repository.states.failed(self.name, version, error.message());
         error
     }
+}
+
+/// The newest version of a model that serves.
+pub(super) fn newest(snapshot: &ModelSnapshot, name: &str) -> Option<u64> {
+    snapshot.models.get(name)?.versions.keys().next_back().copied()
 }

@@ -51,6 +51,9 @@ impl Repository {
         }
         let mut polled = self.polled.lock().expect("a poll does not panic while it holds the lock");
         let mut look = polled.look(&places, now, settle);
+        if look.first && models.is_empty() {
+            self.warn_of_emptiness();
+        }
         let mut outcome = PollOutcome { failed, restless: !look.restless.is_empty() };
         for (name, error) in &look.unreadable {
             let error = Error::invalid(error.clone());
@@ -120,8 +123,7 @@ impl Repository {
             next.insert(name.clone(), Desired { source, explicit: true });
         }
         let changed: Vec<String> = look.changed.into_iter().collect();
-        let moves =
-            Moves { asked: &changed, together: true, start_up: look.first, ..Moves::default() };
+        let moves = Moves { asked: &changed, together: true, fall_back: true, ..Moves::default() };
         let failed = self.carry_out(&mut wanted, next, &outcome.failed, &moves);
         look_again(&mut polled, &models, &look.rests, &failed);
         outcome.failed.extend(failed);

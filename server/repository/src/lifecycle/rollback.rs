@@ -2,7 +2,7 @@
 //! open, together with whatever moved along.
 
 use super::{Desired, Moves, Repository, WantedModels};
-use crate::{RepositoryError, source::ModelSource};
+use crate::{ModelSnapshot, RepositoryError, source::ModelSource};
 use hippocamp_types::Error;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -16,16 +16,27 @@ pub(super) struct Earlier {
     pub(super) published: u64,
 }
 
+/// A model that went back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RolledBack {
+    /// The model.
+    pub name: String,
+    /// Versions that served until now.
+    pub from: Vec<u64>,
+    /// Versions that serve again; of another generation where they are the same.
+    pub to: Vec<u64>,
+}
+
 impl Repository {
     /// Loads what served before the last change of `name`, with all that changed in the same step and
-    /// belongs to it: an ensemble and its members go back together. Returns their names when they serve.
+    /// belongs to it: an ensemble and its members go back together. Returns them when they serve.
     ///
     /// # Errors
     /// If nothing earlier is kept, or it does not load any more; what serves goes on.
-    pub fn roll_back(&self, name: &str) -> Result<Vec<String>, Error> {
+    pub fn roll_back(&self, name: &str) -> Result<Vec<RolledBack>, Error> {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         if !wanted.models.contains_key(name) {
-            return Err(RepositoryError::Unknown { name: name.to_owned() }.into());
+            return Err(RepositoryError::NotLoaded { name: name.to_owned() }.into());
         }
         let nothing = || RepositoryError::NoEarlier { name: name.to_owned() };
         let names = along(&wanted, name).ok_or_else(nothing)?;
@@ -42,7 +53,8 @@ impl Repository {
         if gone_back.is_empty() {
             return Err(nothing().into());
         }
-        let moves = Moves { asked: &names, together: true, all: true, start_up: false };
+        let before = self.published.load_full();
+        let moves = Moves { asked: &names, together: true, all: true, fall_back: false };
         let mut failed = self.carry_out(&mut wanted, next, &BTreeMap::new(), &moves);
         let mut because = std::iter::once(name).chain(names.iter().map(String::as_str));
         if let Some(error) = because.find_map(|name| failed.remove(name)) {
@@ -51,7 +63,17 @@ impl Repository {
         wanted.earlier.retain(|earlier, _| !names.contains(earlier));
         wanted.gone_back.extend(gone_back);
         tracing::warn!(models = names.join(", "), "went back to what served before");
-        Ok(names)
+        let after = self.published.load();
+        let versions = |snapshot: &ModelSnapshot, name: &str| {
+            let model = snapshot.models.get(name);
+            model.map(|model| model.versions.keys().copied().collect()).unwrap_or_default()
+        };
+        let rolled_back = names.into_iter().map(|name| RolledBack {
+            from: versions(&before, &name),
+            to: versions(&after, &name),
+            name,
+        });
+        Ok(rolled_back.collect())
     }
 }
 
@@ -89,7 +111,7 @@ fn restore(name: &str, earlier: &ModelSource) -> Result<ModelSource, RepositoryE
         source.kept.as_ref().ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
     let (temporary, place) = kept
         .restore(&source.config.name)
-        .map_err(|source| RepositoryError::Earlier { name: name.to_owned(), source })?;
+        .map_err(|reason| RepositoryError::Earlier { name: name.to_owned(), reason })?;
     source.temporary = Some(Arc::new(temporary));
     source.place = place;
     Ok(source)

@@ -1,7 +1,11 @@
-//! A start over versions that do not belong together: an encoder is there in its next version, its index
-//! not yet. A server that had gone on would serve the versions before, so one that starts does, too.
+//! Versions that do not belong together: an encoder is there in its next version, its index not yet. A
+//! server that had seen each version as it came would serve the last ones that fit, so one that starts over
+//! them, or finds several at once, does, too.
 
-use super::{Desired, Repository, load::Loaded};
+use super::{
+    Desired, Repository,
+    load::{Loaded, newest},
+};
 use crate::ModelSnapshot;
 use hippocamp_types::Error;
 use std::{
@@ -21,9 +25,11 @@ type Tried = BTreeMap<(String, usize), Option<Loaded>>;
 impl Repository {
     /// Where an ensemble does not load with the latest versions of what it is made of, tries the versions
     /// before, those with the fewest steps back first. Takes the first that serves the ensemble and all
-    /// others that served. Returns what was loaded: members in an earlier version, and ensembles.
+    /// others that served. Goes no further back than to what serves in `floor`. Returns what was loaded:
+    /// members in an earlier version, and ensembles.
     pub(super) fn step_back(
         &self,
+        floor: &ModelSnapshot,
         after: &mut ModelSnapshot,
         next: &BTreeMap<String, Desired>,
         failed: &mut BTreeMap<String, Error>,
@@ -32,7 +38,7 @@ impl Repository {
         let ensembles: Vec<String> = failed.keys().cloned().collect();
         for ensemble in ensembles {
             let Some(because) = failed.get(&ensemble).cloned() else { continue };
-            let earlier = earlier_versions(after, next, &ensemble);
+            let earlier = earlier_versions(floor, after, next, &ensemble);
             let most: Vec<usize> =
                 earlier.iter().map(|(_, versions)| versions.len().min(MAX_STEPS)).collect();
             let mut tried = Tried::new();
@@ -48,7 +54,7 @@ impl Repository {
             });
             let Some(Trial { snapshot, members, ensembles }) = taken else { continue };
             for (name, loaded) in members {
-                let newest = after.models[name.as_str()].versions.keys().next_back().copied();
+                let newest = newest(after, &name);
                 let error = Error::invalid(format!(
                     "it loads, but ensemble '{ensemble}' does not with it: an earlier version serves ({because})"
                 ));
@@ -111,7 +117,7 @@ impl Repository {
         snapshot: &ModelSnapshot,
     ) -> Result<Loaded, Error> {
         let mut results =
-            self.load_wave(&[name.to_owned()], next, snapshot, &BTreeMap::new(), false);
+            self.load_wave(&[name.to_owned()], next, snapshot, &BTreeMap::new(), None);
         results.pop().expect("a wave of one gives one result").1
     }
 }
@@ -132,8 +138,9 @@ struct Earlier<'a> {
 }
 
 /// Of what an ensemble is made, the models that have versions before those that serve: their versions
-/// from the first to that before the newest that serves, ascending.
+/// from the first to that before the newest that serves, ascending; none that serves in `floor`, or before it.
 fn earlier_versions(
+    floor: &ModelSnapshot,
     after: &ModelSnapshot,
     next: &BTreeMap<String, Desired>,
     ensemble: &str,
@@ -147,11 +154,13 @@ fn earlier_versions(
         }
         let Some(model) = next.get(&name) else { continue };
         open.extend(model.source.members());
-        let serving =
-            after.models.get(name.as_str()).and_then(|model| model.versions.keys().next_back());
-        let Some(newest) = serving else { continue };
-        let before: Vec<u64> =
-            model.source.versions.iter().copied().filter(|version| version < newest).collect();
+        if !model.source.takes_latest() {
+            continue;
+        }
+        let Some(serving) = newest(after, &name) else { continue };
+        let lowest = newest(floor, &name).filter(|version| model.source.versions.contains(version));
+        let between = |version: &u64| *version < serving && Some(*version) > lowest;
+        let before: Vec<u64> = model.source.versions.iter().copied().filter(between).collect();
         if !before.is_empty() {
             earlier.push((name, before));
         }

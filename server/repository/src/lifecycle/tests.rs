@@ -328,5 +328,5 @@ fn an_ensemble_is_loaded_anew_with_its_members_or_not_at_all() {
     fixture.replace("e/1/needs", "two");
     fixture.load("e").unwrap();
     assert_eq!(versions(), 2);
-    assert_eq!(fixture.repository.roll_back("m").unwrap(), ["e", "m"]);
+    assert_eq!(fixture.roll_back("m"), ["e", "m"]);
 }

@@ -32,6 +32,17 @@ fn an_earlier_version_serves_where_the_latest_is_broken() {
     fixture.write("n/2/broken", "");
     assert!(fixture.load("n").is_err());
     assert_eq!(fixture.versions()[2], ("n".to_owned(), 1));
+
+    // Versions that are named are wanted, and no others.
+    let named = Fixture::new();
+    let policy = "version_policy { specific { versions: [ 1, 2 ] } }";
+    named.write(
+        "n/config.pbtxt",
+        &model("n", policy).replace("platform: \"ensemble\"", "backend: \"fake\""),
+    );
+    named.write("n/2/broken", "");
+    assert_eq!(named.start().keys().collect::<Vec<_>>(), ["n"]);
+    assert!(!named.serves("n"));
 }
 
 #[test]
@@ -76,6 +87,41 @@ fn versions_that_do_not_belong_together_are_not_served_together() {
     fixture.poll(10);
     assert!(fixture.poll(12).is_empty());
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 1)]));
+}
+
+#[test]
+fn of_several_versions_that_come_at_once_the_last_whole_one_serves() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("n/2/model", "");
+    fixture.write("n/3/broken", "half of a file");
+    // Of the encoder two, of which the ensemble knows the first.
+    fixture.write("m/2/space", "two");
+    fixture.write("m/3/space", "three");
+    fixture.replace("e/1/needs", "two");
+    fixture.poll(1);
+    assert!(fixture.poll(3).is_empty());
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
+    assert!(fixture.index().contains(&"n UNAVAILABLE the model is broken".to_owned()));
+
+    // One that is removed does not serve on because of a broken one below it.
+    fixture.write("n/9/model", "");
+    fixture.poll(5);
+    fixture.poll(7);
+    assert_eq!(fixture.versions()[2], ("n".to_owned(), 9));
+    fixture.remove("n/9");
+    fixture.poll(8);
+    fixture.poll(9);
+    fixture.poll(10);
+    assert_eq!(fixture.versions()[2], ("n".to_owned(), 2));
+
+    // What serves is not loaded again for that.
+    fixture.loads();
+    fixture.write("n/4/broken", "half of a file");
+    fixture.poll(20);
+    assert_eq!(fixture.poll(22), ["e", "m", "n"], "all that is behind is tried again");
+    assert!(!fixture.loads().contains(&"n/2".to_owned()));
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
 }
 
 #[test]
