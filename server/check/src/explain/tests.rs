@@ -88,7 +88,7 @@ fn what_only_a_load_tells_is_said() {
     fs::write(root.path().join("m/config.pbtxt"), "backend: \"python\"").unwrap();
     let text = explained(root.path(), "m").to_pbtxt();
     assert!(text.contains("# input: (completed at load by backend 'python')"), "{text}");
-    assert!(text.contains("# would not load as it stands: 1 error (hippocamp check "), "{text}");
+    assert!(text.contains("# would not load as it stands: 2 errors (hippocamp check "), "{text}");
     let error = explain(&[root.path().to_owned()], "n", &options()).unwrap_err().to_string();
     assert!(error.contains("there is no model 'n'"), "{error}");
     fs::write(root.path().join("m/config.pbtxt"), "backnd: \"python\"").unwrap();
