@@ -141,22 +141,24 @@ impl Cache {
 
     /// Makes a blob of a part that is whole and on disk.
     pub(crate) fn commit(&self, part: Part, content: Digest, size: u64) -> Result<(), StoreError> {
-        let blob = self.blob(content);
-        if self.has(content, size) {
-            remove(&part.path);
-        } else {
-            let directory = blob.parent().expect("a blob is in a directory");
-            fs::create_dir_all(directory).map_err(StoreError::cache(directory))?;
-            let read_only = fs::Permissions::from_mode(0o444);
-            fs::set_permissions(&part.path, read_only).map_err(StoreError::cache(&part.path))?;
-            fs::rename(&part.path, &blob).map_err(StoreError::cache(&blob))?;
-            sync(directory)?;
-        }
+        // Told before the part goes: whoever waits for the part looks there next. While the blob is not
+        // there yet it says nothing.
         let scratch = self.scratch();
         let known = self.root.join("known").join(part.id.to_string());
         fs::write(&scratch, content.to_string())
             .and_then(|()| fs::rename(&scratch, &known))
-            .map_err(StoreError::cache(&known))
+            .map_err(StoreError::cache(&known))?;
+        let blob = self.blob(content);
+        if self.has(content, size) {
+            remove(&part.path);
+            return Ok(());
+        }
+        let directory = blob.parent().expect("a blob is in a directory");
+        fs::create_dir_all(directory).map_err(StoreError::cache(directory))?;
+        let read_only = fs::Permissions::from_mode(0o444);
+        fs::set_permissions(&part.path, read_only).map_err(StoreError::cache(&part.path))?;
+        fs::rename(&part.path, &blob).map_err(StoreError::cache(&blob))?;
+        sync(directory)
     }
 
     /// Bytes that are free where the cache is.
