@@ -5,6 +5,7 @@
 use crate::{
     ConfigError,
     platform::{self, ENSEMBLE, PLATFORMS, Platform},
+    version_directories,
 };
 use hippocamp_proto::inference::{
     self as proto, ModelInstanceGroup, ModelVersionPolicy,
@@ -13,7 +14,7 @@ use hippocamp_proto::inference::{
     model_optimization_policy::PinnedMemoryBuffer,
     model_version_policy::{Latest, PolicyChoice},
 };
-use std::{fs, io, path::Path};
+use std::path::Path;
 
 /// Fills in name, platform, backend, file name and version policy from the model's name (that of its
 /// directory) and from the files of its versions.
@@ -174,7 +175,7 @@ fn find_model_file(
     wanted: impl Fn(&Platform) -> bool,
 ) -> Result<Option<&'static Platform>, ConfigError> {
     let unreadable = |source| ConfigError::Read { file: model_dir.to_owned(), source };
-    for version in versions_in(model_dir).map_err(unreadable)? {
+    for version in version_directories(model_dir).map_err(unreadable)? {
         let directory = model_dir.join(version.to_string());
         let holds = |known: &&Platform| wanted(known) && directory.join(known.filename).exists();
         if let Some(known) = PLATFORMS.iter().find(holds) {
@@ -182,26 +183,6 @@ fn find_model_file(
         }
     }
     Ok(None)
-}
-
-/// The version directories, ascending; names with leading zeros are none, as in Triton.
-fn versions_in(model_dir: &Path) -> io::Result<Vec<u64>> {
-    let mut versions = Vec::new();
-    for entry in fs::read_dir(model_dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let version = name
-            .to_str()
-            .filter(|name| !name.starts_with(['0', '+']))
-            .and_then(|name| name.parse().ok());
-        if let Some(version) = version
-            && entry.path().is_dir()
-        {
-            versions.push(version);
-        }
-    }
-    versions.sort_unstable();
-    Ok(versions)
 }
 
 /// As Triton's `NormalizeInstanceGroup` on a machine without GPU.

@@ -31,7 +31,7 @@ pub use pbtxt::{parse_pbtxt, read_pbtxt};
 pub use platform::platforms;
 pub use positions::{Position, Positions};
 pub use suggest::nearest;
-pub use versions::select_versions;
+pub use versions::{select_versions, version_directories, version_number};
 
 /// The largest configuration that is read, in bytes; the largest known ones have some 10 KiB.
 pub const MAX_CONFIG_BYTES: usize = 1 << 20;

@@ -4,7 +4,7 @@
 //! The parser keeps its error's place to itself except as labels of the `miette` trait, so that
 //! crate's trait (without features) is a dependency; nothing is printed by it.
 
-mod outline;
+pub(crate) mod outline;
 
 use crate::{ConfigError, MAX_CONFIG_BYTES, error::TextFault, suggest::hint};
 use hippocamp_proto::{DESCRIPTORS, inference as proto};

@@ -1,6 +1,30 @@
-//! The version policy: which of a model's versions are served.
+//! Versions: which directories of a model hold one, and which of them its policy serves.
 
 use hippocamp_proto::inference::{ModelVersionPolicy, model_version_policy::PolicyChoice};
+use std::{fs, io, path::Path};
+
+/// The version that a directory of this name holds; as in Triton, a name with a leading zero is none.
+pub fn version_number(name: &str) -> Option<u64> {
+    Some(name).filter(|name| !name.starts_with(['0', '+']))?.parse().ok()
+}
+
+/// Numbers of the version directories of a model, ascending.
+///
+/// # Errors
+/// If the model's directory cannot be listed.
+pub fn version_directories(model_dir: &Path) -> io::Result<Vec<u64>> {
+    let mut versions = Vec::new();
+    for entry in fs::read_dir(model_dir)? {
+        let entry = entry?;
+        if let Some(version) = entry.file_name().to_str().and_then(version_number)
+            && entry.path().is_dir()
+        {
+            versions.push(version);
+        }
+    }
+    versions.sort_unstable();
+    Ok(versions)
+}
 
 /// The versions out of `available` that `policy` selects, ascending; no policy is the latest one.
 pub fn select_versions(policy: Option<&ModelVersionPolicy>, available: &[u64]) -> Vec<u64> {

@@ -103,11 +103,20 @@ pub(crate) fn stats(place: &Place) -> io::Result<u64> {
 /// # Errors
 /// As [`stats`].
 pub(crate) fn stats_by_entry(place: &Place) -> io::Result<Stats> {
+    by_entry(place, |_, stat| Ok(stat))
+}
+
+/// What `tell` says of each file and directory, and their paths, hashed by entry of the model's directory.
+fn by_entry<T: Hash>(
+    place: &Place,
+    mut tell: impl FnMut(&Path, Stat) -> io::Result<T>,
+) -> io::Result<Stats> {
     let mut hashers: BTreeMap<OsString, DefaultHasher> = BTreeMap::new();
     walk(place, &mut |path, stat| {
-        let path = inside(place, path);
-        let entry = path.iter().next().unwrap_or_default();
-        (path, stat).hash(hashers.entry(entry.to_owned()).or_default());
+        let told = tell(path, stat)?;
+        let inside = inside(place, path);
+        let entry = inside.iter().next().unwrap_or_default();
+        (inside, told).hash(hashers.entry(entry.to_owned()).or_default());
         Ok(())
     })?;
     Ok(hashers.into_iter().map(|(entry, hasher)| (entry, hasher.finish())).collect())
@@ -174,22 +183,18 @@ impl Prints {
     /// # Errors
     /// If a file cannot be read, or a link leads out of the repository.
     pub(crate) fn contents(&mut self, model: &str, place: &Place) -> io::Result<Stats> {
-        let mut hashers: BTreeMap<OsString, DefaultHasher> = BTreeMap::new();
         let known = self.models.remove(model).unwrap_or_default();
         let mut read = HashMap::with_capacity(known.len());
-        walk(place, &mut |path, stat| {
+        let told = by_entry(place, |path, stat| {
             let content = match known.get(path) {
                 Some((before, content)) if *before == stat => *content,
                 _ => content(path)?,
             };
-            let inside = inside(place, path);
-            let entry = inside.iter().next().unwrap_or_default();
-            (inside, content).hash(hashers.entry(entry.to_owned()).or_default());
             read.insert(path.to_owned(), (stat, content));
-            Ok(())
+            Ok(content)
         })?;
         self.models.insert(model.to_owned(), read);
-        Ok(hashers.into_iter().map(|(entry, hasher)| (entry, hasher.finish())).collect())
+        Ok(told)
     }
 }
 

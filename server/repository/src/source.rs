@@ -7,15 +7,12 @@ use crate::{
     keep::Kept,
     root::Place,
 };
-use hippocamp_config::{prepare, read_pbtxt, select_versions};
+use hippocamp_config::{prepare, read_pbtxt, select_versions, version_directories, version_number};
 use hippocamp_proto::inference::{self as proto, model_version_policy::PolicyChoice};
 use hippocamp_types::Error;
 use std::{
     ffi::OsStr,
-    fs,
     hash::{DefaultHasher, Hash as _, Hasher as _},
-    io,
-    path::Path,
     sync::Arc,
 };
 use tempfile::TempDir;
@@ -76,10 +73,11 @@ impl ModelSource {
         self.set_fingerprint();
     }
 
-    /// From now on its files are told by what they say.
-    pub(crate) fn set_entries(&mut self, entries: Stats) {
-        self.entries = entries;
+    /// From now on its files are told by what they say; returns by what they were told so far.
+    pub(crate) fn set_entries(&mut self, entries: Stats) -> Stats {
+        let before = std::mem::replace(&mut self.entries, entries);
         self.set_fingerprint();
+        before
     }
 
     fn set_fingerprint(&mut self) {
@@ -184,7 +182,7 @@ fn finish(
     temporary: Option<TempDir>,
 ) -> Result<ModelSource, RepositoryError> {
     let config = prepare(config, name, &place.directory)?;
-    let versions = version_numbers(&place.directory)
+    let versions = version_directories(&place.directory)
         .map_err(|reason| RepositoryError::Unreadable { path: place.directory.clone(), reason })?;
     let mut source = ModelSource {
         namespace: None,
@@ -200,24 +198,4 @@ fn finish(
     };
     source.set_fingerprint();
     Ok(source)
-}
-
-/// The version that a directory of this name holds; as in Triton, a name with a leading zero is none.
-fn version_number(name: &str) -> Option<u64> {
-    Some(name).filter(|name| !name.starts_with(['0', '+']))?.parse().ok()
-}
-
-/// Numbers of the version directories, ascending.
-pub(crate) fn version_numbers(directory: &Path) -> io::Result<Vec<u64>> {
-    let mut versions = Vec::new();
-    for entry in fs::read_dir(directory)? {
-        let entry = entry?;
-        if let Some(number) = entry.file_name().to_str().and_then(version_number)
-            && entry.path().is_dir()
-        {
-            versions.push(number);
-        }
-    }
-    versions.sort_unstable();
-    Ok(versions)
 }

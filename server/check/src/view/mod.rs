@@ -12,14 +12,16 @@ pub(crate) use complete::{Look, Version, complete, json_of, model_file};
 pub(crate) use engine::Engine;
 pub(crate) use file_state::{FileState, state_of};
 pub(crate) use parse::{config_path, parse};
-pub(crate) use scan::{Entry, Found, Model, Root, is_of_a_model, scan, versions_in};
+pub(crate) use scan::{Entry, Found, Model, Root, is_of_a_model, scan};
 pub(crate) use tensors::{Tensor, brackets, datatype, inputs, outputs};
 
 use crate::{
     CheckError, CheckOptions, Rule, Severity,
     finding::{Findings, Place},
 };
-use hippocamp_config::{ConfigError, Positions, TextFault, nearest, prepare, select_versions};
+use hippocamp_config::{
+    ConfigError, Positions, TextFault, nearest, prepare, select_versions, version_directories,
+};
 use hippocamp_proto::inference::{
     self as proto, model_config::SchedulingChoice, model_ensembling::Step,
 };
@@ -178,7 +180,7 @@ fn read_model(model: &Model<'_>, options: &CheckOptions) -> ModelView {
         // The files would tell.
         faults.retain(|fault| !matches!(fault, ConfigError::NoBackend { .. }));
     }
-    let numbers = versions_in(directory);
+    let numbers = version_directories(directory).unwrap_or_default();
     let policy = prepared.as_ref().and_then(|config| config.version_policy.as_ref());
     let served = if prepared.is_some() { select_versions(policy, &numbers) } else { Vec::new() };
     let engine = Engine::of(prepared.as_ref(), directory, &served, options);

@@ -1,6 +1,7 @@
 //! What stands in the repositories' directories, as the server scans them.
 
 use crate::CheckError;
+use hippocamp_config::version_directories;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -146,24 +147,11 @@ fn is_model(directory: &Path) -> bool {
             name.to_str().is_some_and(of_a_model) || name == "tokenizer.json"
         })
     };
-    directory.join("config.pbtxt").is_file() || versions_in(directory).iter().any(holds_file)
+    directory.join("config.pbtxt").is_file()
+        || version_directories(directory).unwrap_or_default().iter().any(holds_file)
 }
 
 /// Whether a file's name is that of a model or of a configuration.
 pub(crate) fn is_of_a_model(name: &str) -> bool {
     !name.starts_with('.') && MODEL_FILES.iter().any(|end| name.ends_with(end))
-}
-
-/// Numbers of the version directories, ascending; a name with a leading zero is none.
-pub(crate) fn versions_in(directory: &Path) -> Vec<u64> {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    let number = |entry: fs::DirEntry| {
-        let name = entry.file_name().into_string().ok()?;
-        let plain = name.bytes().all(|byte| byte.is_ascii_digit()) && !name.starts_with('0');
-        let number = name.parse().ok().filter(|_| plain)?;
-        entry.path().is_dir().then_some(number)
-    };
-    let mut versions: Vec<u64> = entries.filter_map(number).collect();
-    versions.sort_unstable();
-    versions
 }

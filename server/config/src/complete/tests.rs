@@ -1,5 +1,6 @@
 use super::*;
 use crate::parse_pbtxt;
+use std::fs;
 use std::path::PathBuf;
 
 fn config(text: &str) -> proto::ModelConfig {

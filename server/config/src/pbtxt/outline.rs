@@ -153,12 +153,12 @@ fn ended(state: State<'_>) -> State<'_> {
 }
 
 /// The first byte from `at` on that `ends`, or the end of the text.
-fn end_of(bytes: &[u8], at: usize, ends: impl Fn(u8) -> bool) -> usize {
+pub(crate) fn end_of(bytes: &[u8], at: usize, ends: impl Fn(u8) -> bool) -> usize {
     bytes[at..].iter().position(|&byte| ends(byte)).map_or(bytes.len(), |length| at + length)
 }
 
 /// The byte behind a string; a newline ends it too, as in the parser.
-fn end_of_string(bytes: &[u8], mut at: usize, quote: u8) -> usize {
+pub(crate) fn end_of_string(bytes: &[u8], mut at: usize, quote: u8) -> usize {
     while let Some(&byte) = bytes.get(at) {
         at += 1;
         match byte {

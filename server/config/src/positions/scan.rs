@@ -1,6 +1,7 @@
 //! The scan: brackets and names to paths.
 
 use super::Positions;
+use crate::pbtxt::outline::{end_of, end_of_string};
 use std::{collections::HashMap, ops::Range};
 
 /// Deeper fields have no place; the parser refuses such texts.
@@ -230,24 +231,6 @@ fn numbered(path: &str, counts: &mut HashMap<String, usize>, name: &str) -> (Str
 
 fn child(path: &str, name: &str) -> String {
     if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
-}
-
-fn end_of(bytes: &[u8], at: usize, ends: impl Fn(u8) -> bool) -> usize {
-    bytes[at..].iter().position(|&byte| ends(byte)).map_or(bytes.len(), |length| at + length)
-}
-
-/// The byte behind a string; a newline ends it too.
-fn end_of_string(bytes: &[u8], mut at: usize, quote: u8) -> usize {
-    while let Some(&byte) = bytes.get(at) {
-        at += 1;
-        match byte {
-            b'\\' => at = (at + 1).min(bytes.len()),
-            b'\n' => return at,
-            _ if byte == quote => return at,
-            _ => {}
-        }
-    }
-    at
 }
 
 /// A key as it is meant, as far as quotes and backslashes go.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     RepositoryError,
-    files::{Stats, stats, stats_by_entry, total},
+    files::{Stats, stats, total},
     poll::{Look, Polled, Rest},
     root::{Found, Place},
 };
@@ -93,8 +93,9 @@ impl Repository {
                     continue;
                 }
             };
-            source.set_entries(rest.entries.clone());
-            source.stats = Some(stats_then(&source.place, rest));
+            let stats = source.set_entries(rest.entries.clone());
+            // Nothing fits them if they have been written since they were at rest.
+            source.stats = Some(if total(&stats) == rest.stat { stats } else { Stats::new() });
             if wanted.gone_back.get(name) == Some(&source.fingerprint) {
                 continue;
             }
@@ -153,12 +154,6 @@ fn wait_for(look: &Look, wanted: &WantedModels) -> Vec<String> {
         }
     }
     look.changed.iter().filter(|name| belong.contains(name.as_str())).cloned().collect()
-}
-
-/// What the system knows of the files of a model at rest; nothing that fits if they have been written since.
-fn stats_then(place: &Place, rest: &Rest) -> Stats {
-    let now = stats_by_entry(place).ok();
-    now.filter(|stats| total(stats) == rest.stat).unwrap_or_default()
 }
 
 /// Models that were written while they were loaded are looked at again.

@@ -4,8 +4,8 @@ use super::Repository;
 use crate::{
     files,
     root::{Found, Place},
-    source::version_numbers,
 };
+use hippocamp_config::version_directories;
 use std::{
     collections::{BTreeMap, BTreeSet},
     thread,
@@ -39,7 +39,7 @@ impl Repository {
 
 /// Versions that were written to less than `age` ago, if there is an earlier one that was not.
 pub(crate) fn unfinished(place: &Place, age: Duration) -> BTreeSet<u64> {
-    let Ok(versions) = version_numbers(&place.directory) else { return BTreeSet::new() };
+    let Ok(versions) = version_directories(&place.directory) else { return BTreeSet::new() };
     if versions.len() < 2 {
         return BTreeSet::new();
     }
