@@ -1,10 +1,12 @@
 """A headless browser opens the documentation, sends a request from the page, and the answer appears on it."""
 
 import json
+import re
 
 import pytest
 from browser import Watch, without
 from hippocamp_server import Server
+from playwright.sync_api import expect
 
 PAGE_MS = 60_000
 
@@ -69,7 +71,8 @@ def test_the_page_of_one_model(server, page, route, key):
     """Its example is sent as the page offers it."""
     page.goto(f"http://{server.http}/v2/models/ensemble_simple/docs")
     call = Operation(page, f"operations-Inference-post_v2_models_model_{route}")
-    assert '"INPUT1"' in page.content()
+    # The page fills in its example a moment after it has opened the call.
+    expect(call.block.locator(".body-param__text")).to_have_value(re.compile('"INPUT1"'), timeout=PAGE_MS)
     status, answer = call.execute()
     assert status == "200" and answer["model_name"] == "ensemble_simple"
     assert key in answer
