@@ -146,6 +146,12 @@ class FilmPage:
             field.press("ArrowDown")
         field.press("Enter")
 
+    def type_title(self, text, first):
+        """Types into the field that has the focus, until the list is that of the whole text, which has this title first."""
+        with self.raw.expect_response(lambda response: response.url.endswith(f"/search?q={text}&limit=8")):
+            self.raw.keyboard.type(text)
+        expect(self.raw.get_by_role("option").first).to_contain_text(first, timeout=PATIENCE_MS)
+
     def look(self, state):
         """Makes a screenshot, and lets axe-core find what keeps people out."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

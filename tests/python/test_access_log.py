@@ -59,7 +59,7 @@ def test_http_calls(logged):
     assert pick(line, "status", "id", "model", "version", "batch_size") == [200, "mine", "simple", 1, 1]
     assert line["peer"].startswith("127.0.0.1:") and line["time"].endswith("Z")
     assert line["response_bytes"] == len(answer.content) and line["request_bytes"] > 100
-    assert 0 < line["compute_us"] <= line["duration_us"] + 1000 and line["queue_us"] >= 0
+    assert line["compute_us"] > 0 and line["duration_us"] > 0 and line["queue_us"] >= 0
 
     httpx.post(f"{url}/models/ensemble_simple/versions/1/infer", json=INFER)
     line = logged.next()

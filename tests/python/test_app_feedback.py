@@ -42,8 +42,8 @@ def test_rows_tell_what_was_recommended_by_which_models(app, database):  # noqa:
         assert row["models"] == json.dumps(answer["models"], separators=(",", ":"))
         assert row["at_ms"] > 1_700_000_000_000
     assert answer["models"]["recommend_by_plot_bow"] == "1"
-    health = app.client.health()["database"]
-    assert health == {"kind": database.kind, "status": "ok", "waiting": 0}
+    healthy = {"kind": database.kind, "status": "ok", "waiting": 0}
+    assert eventually(lambda: app.client.health()["database"], healthy, DELIVERY_S) == healthy
 
 
 def test_an_event_that_is_sent_again_counts_once(app, database):  # noqa: F811
@@ -61,6 +61,7 @@ def test_an_event_that_is_sent_again_counts_once(app, database):  # noqa: F811
 
 
 def test_what_is_refused_is_not_kept(app, database):  # noqa: F811
+    until(lambda: app.client.health()["database"]["status"] == "ok", DELIVERY_S)
     answer = app.client.predict(plot=PLOT)
     film = answer["films"][0]["id"]
     nothing = app.client.feedback(answer, event(film, "liked"), event("no-such-film", "liked"))
@@ -84,7 +85,7 @@ def test_recommendations_go_on_while_the_database_is_away(app, database):  # noq
     database.come_back()
     ids = ["before", *(f"away-{number}" for number in range(20))]
     assert eventually(lambda: keys(database), expected(answer, ids), DELIVERY_S) == expected(answer, ids)
-    assert app.client.health()["database"]["waiting"] == 0
+    until(lambda: app.client.health()["database"]["waiting"] == 0, DELIVERY_S)
     assert app.client.feedback(answer, event(film, "liked", id="after")).status_code == 202
     assert keys(database) == expected(answer, [*ids, "after"])
 
@@ -152,6 +153,7 @@ def test_nothing_is_lost_and_nothing_counts_twice_under_load(app, database):  # 
                 accepted[f"{number}-{turn}"] += 1
 
     def come_and_go():
+        until(lambda: accepted)
         while not ended.wait(0.2):
             database.go_away()
             ended.wait(0.3)

@@ -3,7 +3,7 @@
 import time
 
 
-def eventually(read, expected, limit_s=5.0):
+def eventually(read, expected, limit_s=30.0):
     """What `read()` gives once it is `expected`, or at last."""
     end = time.monotonic() + limit_s
     while (value := read()) != expected and time.monotonic() < end:
@@ -11,6 +11,6 @@ def eventually(read, expected, limit_s=5.0):
     return value
 
 
-def until(holds, limit_s=10.0):
+def until(holds, limit_s=30.0):
     """Waits until `holds()` is true."""
     assert eventually(lambda: bool(holds()), True, limit_s), f"not so within {limit_s} s"

@@ -11,20 +11,18 @@ whole: what was written only just before the start may wait until it has come to
 """
 
 import collections
-import os
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 
+import kills
 import process
 import report
 from clients import Http
 from generations import ENCODER, INDEX, Generations
-from hippocamp_server import Server, binary
+from hippocamp_server import Server
 
 FLAGS = (
     "--model-control-mode=poll",
@@ -38,7 +36,7 @@ KILL_WITHIN_S = 1.2
 # One start in so many is killed, too, within so long.
 KILLED_STARTS, START_WITHIN_S = 5, 0.3
 # The newest whole generation serves so long after the start at the latest.
-NEWEST_WITHIN_S = 10.0
+NEWEST_WITHIN_S = 60.0
 PIECES = 8
 PAUSE_S = 0.04
 
@@ -57,17 +55,18 @@ def main() -> int:
     return report.conclude({"soak": "kill9", "writing": options.writing, "seed": options.seed, **result}, options)
 
 
-def run(generations, kills, writing="both", seed=1, quiet=False):
+def run(generations, times, writing="both", seed=1, quiet=False):
     """The whole soak; what it found."""
     chance = random.Random(seed)
     generations.add(1)
-    writer = Writer(generations, chance, writing)
+    writer = Generator(generations, chance, writing)
     outcomes, faults, ready_ms, newest_s = collections.Counter(), [], [], []
     killed_starts = 0
-    progress = report.Progress(kills, quiet)
-    for kill in range(1, kills + 1):
+    progress = report.Progress(times, quiet)
+    for kill in range(1, times + 1):
         if kill % KILLED_STARTS == 0:
-            killed_starts += kill_while_it_starts(generations, chance)
+            killed_starts += 1
+            kills.kill_while_it_starts(generations.repository, FLAGS, chance.uniform(0, START_WITHIN_S))
         expected, ahead = generations.newest_whole(), versions_ahead(generations)
         start = time.monotonic()
         server = Server(generations.repository, *FLAGS)
@@ -77,7 +76,7 @@ def run(generations, kills, writing="both", seed=1, quiet=False):
             lies = sorted({state for _, _, state in ahead})
             outcomes[f"{outcome}; beside it lies: {', '.join(lies) or 'nothing'}"] += 1
             if fault and len(faults) < 10:
-                faults.append(f"start {kill}, beside it {ahead}: {fault}")
+                faults.append(f"start {kill}, beside it {ahead}: {fault}; its log: {server.log()[-1500:]}")
             # Whoever wrote it takes it away, and begins anew.
             for model, version, _ in ahead:
                 generations.remove(model, version)
@@ -88,7 +87,7 @@ def run(generations, kills, writing="both", seed=1, quiet=False):
             writer.cut()
         progress.tell(kill, ", ".join(f"{count} {name}" for name, count in outcomes.items()))
     return {
-        "kills": kills,
+        "kills": times,
         "killed_while_starting": killed_starts,
         "generations_begun": writer.generation,
         "outcomes": dict(outcomes),
@@ -101,41 +100,30 @@ def run(generations, kills, writing="both", seed=1, quiet=False):
     }
 
 
-class Writer:
-    """Adds generations until it is cut off."""
+class Generator(kills.Writer):
+    """Adds generation after generation to the directory."""
 
     def __init__(self, generations: Generations, chance: random.Random, writing: str):
+        super().__init__()
         self.generation = 1
         self._generations, self._chance, self._writing = generations, chance, writing
-        self._cut = threading.Event()
-        self._thread = None
 
-    def start(self) -> None:
-        """Goes on with the next generation."""
-        self._cut.clear()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
+    def write(self) -> None:
+        """One generation, or the beginning of it; of those before it two stay."""
+        self.generation += 1
+        renamed = self._writing == "renamed" or (self._writing == "both" and self._chance.random() < 0.5)
+        if renamed:
+            self._rename()
+        else:
+            self._write_in_place()
+        for model in (ENCODER, INDEX):
+            whole = [v for v in self._generations.versions(model) if v < self.generation]
+            for version in whole[:-2]:
+                if not self._cut.is_set():
+                    self._generations.remove(model, version)
 
-    def cut(self) -> None:
-        """Stops it where it is: a file that it writes stays as long as it is by now."""
-        self._cut.set()
-        if self._thread:
-            self._thread.join()
-
-    def _work(self) -> None:
-        while not self._cut.is_set():
-            self.generation += 1
-            renamed = self._writing == "renamed" or (self._writing == "both" and self._chance.random() < 0.5)
-            if renamed:
-                self._rename()
-            else:
-                self._write_in_place()
-            for model in (ENCODER, INDEX):
-                whole = [v for v in self._generations.versions(model) if v < self.generation]
-                for version in whole[:-2]:
-                    if not self._cut.is_set():
-                        self._generations.remove(model, version)
-            self._cut.wait(self._chance.uniform(0, 0.3))
+    def _pause_s(self) -> float:
+        return self._chance.uniform(0, 0.3)
 
     def _rename(self) -> None:
         self._generations.stage(self.generation)
@@ -160,31 +148,6 @@ class Writer:
                             return
                         target.write(file.content[start:end])
                         self._cut.wait(self._chance.uniform(0, PAUSE_S))
-
-
-def kill_while_it_starts(generations: Generations, chance: random.Random) -> int:
-    """Starts a server and kills it before it is ready, or soon after."""
-    starting = Starting(generations.repository)
-    time.sleep(chance.uniform(0, START_WITHIN_S))
-    starting.kill()
-    return 1
-
-
-class Starting:
-    """A server that nobody waits for."""
-
-    def __init__(self, repository: os.PathLike):
-        ports = [f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")]
-        addresses = [f"--{endpoint}-address=127.0.0.1" for endpoint in ("http", "grpc", "metrics")]
-        command = [binary(), f"--model-repository={repository}", *ports, *addresses, *FLAGS]
-        self._process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-
-    def kill(self) -> None:
-        """Ends it."""
-        self._process.kill()
-        self._process.wait()
 
 
 def versions_ahead(generations: Generations) -> list[tuple[str, int, str]]:

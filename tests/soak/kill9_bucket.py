@@ -16,9 +16,9 @@ import random
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
+import kills
 import process
 import report
 from buckets import BUCKET, S3
@@ -51,25 +51,25 @@ def main() -> int:
     return report.conclude({"soak": "kill9_bucket", "seed": options.seed, **result}, options)
 
 
-def run(scratch, kills, seed=1, quiet=False):
+def run(scratch, times, seed=1, quiet=False):
     """The whole soak; what it found."""
     chance = random.Random(seed)
     store = S3()
     outcomes, faults, ready_ms, files, killed_starts = collections.Counter(), [], [], 0, 0
-    progress = report.Progress(kills, quiet)
+    progress = report.Progress(times, quiet)
     try:
-        bucket = Bucket(store, Generations(scratch))
-        bucket.upload()
+        bucket = Uploader(store, Generations(scratch))
+        bucket.write()
         url = f"s3://http://{store.address[0]}:{store.address[1]}/{BUCKET}/{PREFIX}"
         number = 0
-        for kill in range(1, kills + 1):
+        for kill in range(1, times + 1):
             if kill % COLD_STARTS == 1:
                 number += 1
             cache = scratch / f"cache-{number}"
             flags = [f"--model-cache-directory={cache}", *FLAGS]
             if kill % KILLED_STARTS == 0 or kill % COLD_STARTS == 1:
                 killed_starts += 1
-                kill_while_it_starts(url, flags, store.environment, chance.uniform(0, START_WITHIN_S))
+                kills.kill_while_it_starts(url, flags, chance.uniform(0, START_WITHIN_S), store.environment)
                 more, torn = look_through(cache)
                 files += more
                 faults += torn
@@ -93,7 +93,7 @@ def run(scratch, kills, seed=1, quiet=False):
     finally:
         store.stop()
     return {
-        "kills": kills,
+        "kills": times,
         "killed_while_starting": killed_starts,
         "generations_published": bucket.published,
         "outcomes": dict(outcomes),
@@ -128,44 +128,16 @@ def look_through(cache: pathlib.Path) -> tuple[int, list[str]]:
     ]
 
 
-def kill_while_it_starts(url: str, flags: list[str], environment: dict[str, str], after_s: float) -> None:
-    """Starts a server and kills it, ready or not."""
-    ports = [f"--{endpoint}-port=0" for endpoint in ("http", "grpc", "metrics")]
-    starting = subprocess.Popen(
-        [binary(), f"--model-repository={url}", *ports, *flags],
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    time.sleep(after_s)
-    starting.kill()
-    starting.wait()
-
-
-class Bucket:
+class Uploader(kills.Writer):
     """Uploads generation after generation, each into a directory of its own, the manifest last."""
 
     def __init__(self, store: S3, generations: Generations):
+        super().__init__()
         self.published = 0
         self._store, self._generations = store, generations
         self._next = 1
-        self._cut = threading.Event()
-        self._thread = None
 
-    def start(self) -> None:
-        """Goes on with the next generation."""
-        self._cut.clear()
-        self._thread = threading.Thread(target=self._work, daemon=True)
-        self._thread.start()
-
-    def cut(self) -> None:
-        """Stops it after the object that is on its way."""
-        self._cut.set()
-        if self._thread:
-            self._thread.join()
-
-    def upload(self) -> None:
+    def write(self) -> None:
         """One generation, or the beginning of it."""
         generation, self._next = self._next, self._next + 1
         self._generations.add(generation)
@@ -195,10 +167,8 @@ class Bucket:
             if int(name.split("/")[1].removeprefix("generation-")) < generation - 1:
                 self._store.client.delete_object(Bucket=BUCKET, Key=name)
 
-    def _work(self) -> None:
-        while not self._cut.is_set():
-            self.upload()
-            self._cut.wait(0.3)
+    def _pause_s(self) -> float:
+        return 0.3
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ export function combobox({ label, placeholder, source, choose, delay = 90 }) {
   let asking = new AbortController();
 
   function close() {
+    // What was typed just before must not open it again.
+    ask.cancel();
     asking.abort();
     list.hidden = true;
     options = [];

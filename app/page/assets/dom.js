@@ -50,11 +50,13 @@ export function toast(text, undo) {
   toastTimer = setTimeout(() => { place.hidden = true; }, undo ? 9000 : 4000);
 }
 
-/** Calls `action` once, `delay` milliseconds after the last call. */
+/** Calls `action` once, `delay` milliseconds after the last call; not at all after `cancel()`. */
 export function debounce(action, delay) {
   let timer;
-  return (...args) => {
+  const later = (...args) => {
     clearTimeout(timer);
     timer = setTimeout(() => action(...args), delay);
   };
+  later.cancel = () => clearTimeout(timer);
+  return later;
 }

@@ -124,6 +124,14 @@ fn discard(partial: &Path) {
     drop(fs::remove_dir_all(partial));
 }
 
+/// Held by tests that write a program and start it. A child that another of them starts meanwhile has the
+/// file open for writing, too, until it has become another program, and the kernel starts no such file.
+#[cfg(test)]
+fn one_program_at_a_time() -> std::sync::MutexGuard<'static, ()> {
+    static ONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +146,7 @@ mod tests {
 
     #[test]
     fn a_python_without_a_stub_is_told_which_there_are() {
+        let _one = one_program_at_a_time();
         let scratch = tempfile::tempdir().unwrap();
         let wanted = wanted(scratch.path(), r"3.13\n/usr/bin/python3\n\n2.1.0\n");
         let error = run(&wanted).unwrap_err().to_string();
@@ -150,6 +159,7 @@ mod tests {
 
     #[test]
     fn what_goes_wrong_leaves_no_backend() {
+        let _one = one_program_at_a_time();
         let scratch = tempfile::tempdir().unwrap();
         let answer = r"3.11\n/usr/bin/python3\n/usr/lib\n1.26.4\n";
         let mut wanted = wanted(scratch.path(), answer);

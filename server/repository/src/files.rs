@@ -298,7 +298,9 @@ mod tests {
         assert_ne!(stats(&place).unwrap(), stat);
         assert_eq!(prints.contents("m", &place).unwrap(), print);
 
-        // Other content of the same size, with the same time.
+        // Other content of the same size, with the same time. The time of the change is another, where file
+        // systems tell it by ticks of the kernel, only after the next of them.
+        std::thread::sleep(std::time::Duration::from_millis(20));
         let time = fs::metadata(file("1/model.onnx")).unwrap().modified().unwrap();
         let stat = stats(&place).unwrap();
         let handle = File::options().write(true).open(file("1/model.onnx")).unwrap();

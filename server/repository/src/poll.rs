@@ -219,15 +219,17 @@ mod tests {
         assert_eq!(repository.look(0), (true, false, false), "the first look takes what is there");
         assert_eq!(repository.look(1), (false, false, false));
         for second in 2..6 {
-            repository.write(&format!("part {second}"));
+            repository.write(&"part ".repeat(usize::try_from(second).unwrap()));
             assert_eq!(repository.look(second), (false, false, true), "it is still being written");
         }
         assert_eq!(repository.look(6), (false, false, true));
         assert_eq!(repository.look(7), (true, false, false));
         assert_eq!(repository.look(8), (false, false, false), "once");
         // The same content in another file is no change.
-        repository.write("else");
-        repository.write("part 5");
+        let (file, copy) =
+            (repository.root.path().join("m/1/model"), repository.root.path().join("copy"));
+        fs::copy(&file, &copy).unwrap();
+        fs::rename(&copy, &file).unwrap();
         assert_eq!(repository.look(9), (false, false, true));
         assert_eq!(repository.look(20), (false, false, false));
         repository.polled.again("m");

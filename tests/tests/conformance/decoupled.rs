@@ -169,7 +169,9 @@ pub(crate) fn more_than_it_may(subject: &Subject, loading: Loading) {
         client.cancel();
     }
     for client in &clients {
-        assert_eq!(client.next().0.unwrap().unwrap_err().code(), ErrorCode::Cancelled);
+        // Of one that has waited long enough responses may have come before.
+        let error = std::iter::repeat_with(|| client.next().0.unwrap()).find_map(Result::err);
+        assert_eq!(error.unwrap().code(), ErrorCode::Cancelled);
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn bad_files_disturb_nobody() {
     let repository = Repository::new().simple("simple", "");
-    let (root, server) = (repository.path().to_owned(), polled(&repository));
+    let (root, server) = (repository.path().to_owned(), polled(&repository, 1));
     let client = http(&server);
     until(&client, "simple", "1 READY").await;
     let load = UnderLoad::start(&server);

@@ -1,11 +1,11 @@
 //! What users read first is true: the README's first request, the OpenAPI document, Swagger UI (which
 //! comes from the binary and fetches nothing from elsewhere).
 
-use crate::clients::{body, get, get_json, send};
+use crate::clients::{body, get, get_json, send, within_limit};
 use hippocamp_tests::{Repository, Sandbox, golden_models, workspace_root};
 use http::Method;
 use serde_json::Value;
-use std::fs;
+use std::{fs, time::Duration};
 
 #[tokio::test]
 async fn the_first_request_of_the_readme_works_as_printed() {
@@ -30,11 +30,14 @@ async fn the_first_request_of_the_readme_works_as_printed() {
     assert!(body(&answer).contains(&titles), "{}", body(&answer));
 
     // The server itself offers the same request in its log.
-    let log = server.log();
-    assert!(
-        log.contains(&format!("/v2/models/recommend_by_plot/generate -d '{request}'")),
-        "{log}"
-    );
+    let offered = format!("/v2/models/recommend_by_plot/generate -d '{request}'");
+    // A moment after it is ready.
+    let told = async {
+        while !server.log().contains(&offered) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within_limit(told).await;
 
     let path = simple.rsplit_once("localhost:8000").expect("its address").1;
     let request = sum.split_once("'\n").expect("its end").0.to_owned();

@@ -6,9 +6,9 @@ use crate::clients::{
 use hippocamp_tests::{Repository, Sandbox, Settings};
 use std::{os::unix::net::UnixDatagram, time::Duration};
 
-/// A batch waits two seconds for company, so that there is a request in flight.
+/// A batch waits long for company, so that there is a request in flight.
 const SLOW: &str =
-    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 2000000 }";
+    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 8000000 }";
 
 /// Asks again until `path` answers `status`.
 async fn until(address: &str, path: &str, status: u16) {
@@ -58,7 +58,7 @@ async fn requests_in_flight_are_answered() {
 async fn an_idle_server_ends_at_once() {
     let repository = Repository::new().simple("simple", "");
     let mut server = Settings::new(repository.path())
-        .option("--exit-timeout-secs", "1")
+        .option("--exit-timeout-secs", "8")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
     // A client that keeps its connection open must not hold it up.
@@ -72,7 +72,7 @@ async fn an_idle_server_ends_at_once() {
 async fn it_serves_on_while_load_balancers_notice() {
     let repository = Repository::new().simple("simple", "");
     let mut server = Settings::new(repository.path())
-        .option("--drain-secs", "2")
+        .option("--drain-secs", "8")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
     server.terminate();

@@ -281,6 +281,10 @@ async fn a_collector_that_is_away_costs_traces_and_nothing_else() {
     // Aborted, the task has dropped its listener once it is joined.
     let Collector { task, address, received } = collector;
     drop(task.await);
+    // Nobody else gets the port, and nobody listens on it.
+    let held = tokio::net::TcpSocket::new_v4().expect("a socket");
+    held.set_reuseaddr(true).expect("an option of every socket");
+    held.bind(address.parse().expect("an address")).expect("it is free again");
     let gone = Collector { address, received, task: tokio::spawn(async {}) };
     let repository = Repository::new().simple("simple", "");
     let config = ["rate=1", "opentelemetry,bsp_schedule_delay=1"];
@@ -301,6 +305,7 @@ async fn a_collector_that_is_away_costs_traces_and_nothing_else() {
     within_limit(lost).await;
     assert!(server.log().contains("failed exporting traces"), "{}", server.log());
     server.stop();
+    drop(held);
 }
 
 async fn http_page(server: &Sandbox) -> String {

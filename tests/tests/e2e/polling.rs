@@ -18,10 +18,11 @@ use tokio::time::{sleep, timeout};
 /// Long enough for any of these changes, even on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);
 
-pub(crate) fn polled(repository: &Repository) -> Sandbox {
+/// A server that polls; what is written has come to rest after so many seconds.
+pub(crate) fn polled(repository: &Repository, settle_s: u32) -> Sandbox {
     Settings::new(repository.path())
         .option("--model-control-mode", "poll")
-        .option("--repository-settle-secs", "1")
+        .option("--repository-settle-secs", settle_s.to_string())
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"))
 }
@@ -58,7 +59,8 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_repository_changes_under_load() {
     let repository = Repository::new().simple("simple", "");
-    let (root, server) = (repository.path().to_owned(), polled(&repository));
+    // Longer than this test may be held up between two pieces of a file.
+    let (root, server) = (repository.path().to_owned(), polled(&repository, 3));
     let client = http(&server);
     until(&client, "simple", "1 READY").await;
 

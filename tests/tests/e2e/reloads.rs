@@ -1,7 +1,7 @@
 //! A model that is unloaded leaves nothing behind: no memory, no thread, no second copy of its backend's
 //! library. Through a shared library, which is opened and closed with each round.
 
-use crate::clients::{assert_serves, http};
+use crate::clients::{assert_serves, http, within_limit};
 use hippocamp_tests::{Repository, Sandbox, Settings, server_binary};
 use std::{fs, os::unix::fs::symlink, time::Duration};
 
@@ -10,6 +10,8 @@ const ROUNDS: usize = 200;
 const SETTLED: usize = 50;
 /// More than this is a leak: 150 rounds that each keep 32 KiB exceed it.
 const TOLERANCE_KIB: u64 = 4 * 1024;
+/// The server gives memory back a moment after a version has ended.
+const GIVEN_BACK: Duration = Duration::from_millis(500);
 
 /// One number of /proc/<pid>/status.
 fn status(server: &Sandbox, field: &str) -> u64 {
@@ -67,23 +69,20 @@ async fn two_hundred_rounds_leave_nothing_behind() {
     server.stop();
 }
 
-/// Threads of the server, once those of the unloaded model have ended. Those that serve sockets come and
-/// go by themselves.
+/// Threads of the server, once those of the unloaded model have ended and its memory is given back. Those
+/// that serve sockets come and go by themselves.
 async fn rest(server: &Sandbox) -> usize {
-    let count = || {
+    let names = || -> Vec<String> {
         let tasks = fs::read_dir(format!("/proc/{}/task", server.pid())).expect("it runs");
-        let names =
-            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-        names.filter(|name| name.trim() != "hippocamp-io").count()
+        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok()).collect()
     };
-    let mut threads = count();
-    for _ in 0..100 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        let now = count();
-        if now == threads {
-            break;
+    // An instance's thread has the instance's name.
+    let ended = async {
+        while names().iter().any(|name| name.starts_with("simple")) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        threads = now;
-    }
-    threads
+    };
+    within_limit(ended).await;
+    tokio::time::sleep(GIVEN_BACK).await;
+    names().iter().filter(|name| name.trim() != "hippocamp-io").count()
 }

@@ -12,7 +12,7 @@ use std::{fs, process::Command};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_served_before_serves_again() {
     let repository = Repository::new().simple("simple", "");
-    let (root, server) = (repository.path().to_owned(), polled(&repository));
+    let (root, server) = (repository.path().to_owned(), polled(&repository, 1));
     let client = http(&server);
     let path = "/v2/repository/models/simple/rollback";
     let nothing = send(server.http(), Method::POST, path, &[], "").await;

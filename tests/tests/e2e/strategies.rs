@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 /// Batches of up to eight requests wait for a second.
 const BATCHING: &str =
-    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 1000000 }";
+    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 3000000 }";
 
 fn config(parameters: &[(&str, &str)]) -> String {
     let parameter = |(key, value): &(&str, &str)| {

@@ -194,6 +194,7 @@ mod tests {
 
     #[test]
     fn the_script_starts_the_stub_with_its_libraries() {
+        let _one = crate::install_python::one_program_at_a_time();
         let directory = tempfile::tempdir().unwrap();
         let here = fs::canonicalize(directory.path()).unwrap();
         assert_eq!(run(&here, None), ["/it's here:/bin", "<here>/.:/py lib", "2two words"]);
@@ -210,6 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_no_python_is_named() {
+        let _one = crate::install_python::one_program_at_a_time();
         for (program, expect) in [("/no/python", "--python"), ("/bin/false", "exit status: 1")] {
             let error = format!("{:#}", Interpreter::ask(Path::new(program)).unwrap_err());
             assert!(error.contains(program) && error.contains(expect), "{error}");

@@ -187,15 +187,18 @@ fn dropping_the_scheduler_serves_the_queue_and_ends_the_instances_on_their_threa
     let mut bench = Bench::new("dynamic_batching { max_queue_delay_microseconds: 60000000 }", 2);
     assert!(bench.enqueue(&["a", "b"]).is_empty());
     bench.scheduler = None;
-    let (instance, ids) = bench.executes();
-    assert_eq!(ids, "a b", "there is no company to wait for any more");
-    bench.go(instance, Verdict::Answer);
-    let dropped: Vec<_> = (0..2)
-        .map(|_| match bench.told.recv_timeout(Duration::from_secs(60)).unwrap() {
-            Told::Dropped(thread) => thread,
-            told @ Told::Executes(..) => panic!("{told:?}"),
-        })
-        .collect();
+    let (mut executed, mut dropped) = (Vec::new(), Vec::new());
+    // The instance that has nothing to do may be the first to tell.
+    for _ in 0..3 {
+        match bench.told.recv_timeout(Duration::from_secs(60)).unwrap() {
+            Told::Dropped(thread) => dropped.push(thread),
+            Told::Executes(instance, ids) => {
+                executed.push(ids.join(" "));
+                bench.go(instance, Verdict::Answer);
+            }
+        }
+    }
+    assert_eq!(executed, ["a b"], "there is no company to wait for any more");
     assert_eq!(bench.replies.log(), ["a: done end", "b: done end"]);
     assert_ne!(dropped[0], dropped[1]);
     assert!(!dropped.contains(&thread::current().id()));

@@ -23,8 +23,11 @@ impl Page {
     }
 }
 
-/// Runs `body` under a log of its own: the global subscriber is left alone.
+/// Runs `body` under a log of its own: the global subscriber is left alone. One at a time, since what the
+/// most talkative log of the process wants to hear is kept once for all.
 fn logging(settings: LogSettings, body: impl FnOnce(&Page, &LogControl)) {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let page = Page::default();
     let writer = page.clone();
     let (subscriber, control) = build(settings, BoxMakeWriter::new(move || writer.clone()));

@@ -116,10 +116,10 @@ impl Otlp {
         match self.runtime.block_on(self.exporter.export(batch)) {
             Ok(()) => self.failing = false,
             Err(error) => {
-                shared.lose(requests);
                 if !std::mem::replace(&mut self.failing, true) {
                     tracing::error!(%error, "failed exporting traces");
                 }
+                shared.lose(requests);
             }
         }
     }

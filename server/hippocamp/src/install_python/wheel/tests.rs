@@ -102,6 +102,7 @@ fn what_pip_says_leads_to_what_helps() {
 
 #[test]
 fn a_pip_that_fails_or_brings_nothing_is_told_of() {
+    let _one = crate::install_python::one_program_at_a_time();
     let directory = tempfile::tempdir().unwrap();
     for (script, expect) in [
         ("echo 'ERROR: nothing there' >&2; exit 1", "nothing there; it needs Linux"),

@@ -133,7 +133,10 @@ fn it_steps_back_as_far_as_it_takes() {
     fixture.write("e/1/needs", "1");
     assert!(fixture.poll(0).is_empty());
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
-    assert_eq!(fixture.loads(), ["m/4", "n/1", "e/1", "m/3", "e/1", "m/2", "e/1", "m/1", "e/1"]);
+    let mut loads = fixture.loads();
+    // Those of one wave are loaded at once.
+    loads[..2].sort();
+    assert_eq!(loads, ["m/4", "n/1", "e/1", "m/3", "e/1", "m/2", "e/1", "m/1", "e/1"]);
 }
 
 #[test]
