@@ -139,11 +139,44 @@ class Request:
     status: int
 
 
+class _Handler(http.server.BaseHTTPRequestHandler):
+    """Answers without a word on the terminal, on connections that stay."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, status: int, body: bytes, headers: dict | None = None) -> None:
+        """One whole answer."""
+        self.send_response_only(status)
+        for header, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(header, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
 class _Listening(http.server.ThreadingHTTPServer):
+    """Listens on a free port, and serves on threads of its own."""
+
     daemon_threads = True
+
+    def __init__(self, handler: type[_Handler], tls: ssl.SSLContext | None = None):
+        super().__init__(("127.0.0.1", 0), handler)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
+        self.port = self.server_address[1]
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+        self._thread.start()
 
     def handle_error(self, request, client_address):
         """Connections break here on purpose."""
+
+    def stop(self) -> None:
+        """Ends it, and frees the port."""
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
 
 class Proxy:
@@ -156,21 +189,17 @@ class Proxy:
         self.cut: int | None = None
         proxy = self
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(_Handler):
             def do_GET(self):
                 if proxy.away:
                     self.close_connection = True
-                    return
-                if "Authorization" not in self.headers:
+                elif "Authorization" not in self.headers:
                     # As S3 answers for a bucket that is not public; moto itself fails.
-                    body = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
-                    self.send_response_only(403)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
-                    return
+                    self.answer(403, b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>")
+                else:
+                    self.pass_on()
+
+            def pass_on(self):
                 upstream = http.client.HTTPConnection(*s3.address, timeout=30)
                 upstream.putrequest(self.command, self.path, skip_host=True, skip_accept_encoding=True)
                 for name, value in self.headers.items():
@@ -198,13 +227,8 @@ class Proxy:
 
             do_HEAD = do_GET
 
-            def log_message(self, *_):
-                pass
-
-        self._server = _Listening(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_address[1]
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
+        self._server = _Listening(Handler)
+        self.port, self.stop = self._server.port, self._server.stop
 
     def url(self, path: str) -> str:
         """As it is given to the server."""
@@ -214,11 +238,6 @@ class Proxy:
         """How many requests there were of each kind since this was asked last."""
         seen, self.requests = self.requests, []
         return {kind: sum(request.kind == kind for request in seen) for kind in ("list", "get", "head")}
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
 
 class Stub:
@@ -245,9 +264,7 @@ class Stub:
                 return f"<ListBucketResult>{''.join(rows)}</ListBucketResult>"
             return f"<EnumerationResults><Blobs>{''.join(rows)}</Blobs><NextMarker/></EnumerationResults>"
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(_Handler):
             def do_GET(self):
                 path, _, query = self.path.partition("?")
                 path, query = urllib.parse.unquote(path), urllib.parse.parse_qs(query)
@@ -260,27 +277,9 @@ class Stub:
                 headers = {"ETag": tag, "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT"}
                 return self.answer(200 if held else 412, objects[name] if held else b"", headers)
 
-            def answer(self, status: int, body: bytes, headers: dict):
-                self.send_response_only(status)
-                for header, value in {"Content-Length": str(len(body)), **headers}.items():
-                    self.send_header(header, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = _Listening(("127.0.0.1", 0), Handler)
-        if tls:
-            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server = _Listening(Handler, tls)
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self._server.port}"
+        self.stop = self._server.stop
 
 
 class Hub:
@@ -297,9 +296,7 @@ class Hub:
                 sibling["lfs"] = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content), "pointerSize": 1}
             return sibling
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
+        class Handler(_Handler):
             def do_GET(self):
                 hub.requests.append((self.path, self.headers.get("Authorization")))
                 if self.path.startswith("/large/"):
@@ -320,25 +317,8 @@ class Hub:
                     return self.answer(302, b"", {"Location": f"http://localhost:{port}/large/{name[1]}"})
                 return self.answer(200, files[name[1]])
 
-            def answer(self, status: int, body: bytes, headers: dict | None = None):
-                self.send_response_only(status)
-                for header, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
-                    self.send_header(header, value)
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_):
-                pass
-
-        self._server = _Listening(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        self._server = _Listening(Handler)
+        self.url, self.stop = f"http://127.0.0.1:{self._server.port}", self._server.stop
 
 
 def manifest_of(directory: os.PathLike, prefix: str, *models: str) -> bytes:
