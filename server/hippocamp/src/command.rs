@@ -79,9 +79,13 @@ pub(crate) struct Rollback {
     /// The model
     pub(crate) model: String,
 
-    /// The server's HTTP endpoint
+    /// The server's HTTP endpoint, one without TLS
     #[arg(long, value_name = "URL", default_value = "http://localhost:8000")]
     pub(crate) url: String,
+
+    /// How long to wait for the answer: what is gone back to is loaded first
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) timeout_secs: u64,
 
     /// A key that permits model-repository calls, where the server asks for one
     #[arg(long, value_name = "KEY", env = "HIPPOCAMP_API_KEY", hide_env_values = true)]

@@ -237,7 +237,7 @@ impl Hub {
         let mut skip = if answer.status() == StatusCode::PARTIAL_CONTENT { 0 } else { offset };
         let broken = {
             let (url, attempts, timeout_s) =
-                (self.url.clone(), self.retries + 1, self.timeout.as_secs());
+                (self.asked(), self.retries + 1, self.timeout.as_secs());
             move |error| StoreError::Unreachable {
                 url: url.clone(),
                 attempts,
@@ -273,20 +273,20 @@ impl Hub {
         match (status, file) {
             (StatusCode::OK | StatusCode::PARTIAL_CONTENT, _) => Ok(answer),
             (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN, _) => Err(StoreError::Refused {
-                url: self.url.clone(),
+                url: self.asked(),
                 status: status.as_u16(),
                 reason,
                 credentials: self.credentials.to_owned(),
                 advice: ADVICE,
             }),
             (StatusCode::NOT_FOUND, None) => {
-                Err(StoreError::NoStore { url: self.url.clone(), reason, kind: "repository" })
+                Err(StoreError::NoStore { url: self.asked(), reason, kind: "repository" })
             }
             (StatusCode::NOT_FOUND, Some(file)) => {
-                Err(StoreError::Vanished { url: self.url.clone(), object: file.object.clone() })
+                Err(StoreError::Vanished { url: self.asked(), object: file.object.clone() })
             }
             _ => Err(StoreError::Unreachable {
-                url: self.url.clone(),
+                url: self.asked(),
                 attempts: self.retries + 1,
                 timeout_s: self.timeout.as_secs(),
                 reason: format!("status {status} {reason}").trim_end().to_owned(),
@@ -296,15 +296,20 @@ impl Hub {
 
     fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> StoreError {
         StoreError::Unreachable {
-            url: self.url.clone(),
+            url: self.asked(),
             attempts: self.retries + 1,
             timeout_s: self.timeout.as_secs(),
             reason: brief(&chain(error)),
         }
     }
 
+    /// The repository and the hub, for messages: the hub's address may be what is wrong.
+    fn asked(&self) -> String {
+        format!("{} at {}", self.url, self.base)
+    }
+
     fn odd(&self, reason: String) -> StoreError {
-        StoreError::Answer { url: self.url.clone(), reason }
+        StoreError::Answer { url: self.asked(), reason }
     }
 }
 

@@ -27,10 +27,23 @@ pub enum RepositoryError {
     NoEarlier { name: String },
     #[error("model '{name}' is not loaded: there is nothing to go back from")]
     NotLoaded { name: String },
+    #[error(
+        "model '{name}' stands in several namespaces: name it with one of them, such as '{full}'"
+    )]
+    Namespaces { name: String, full: String },
     #[error("model '{name}' cannot go back: {reason}")]
     Earlier { name: String, reason: io::Error },
+    #[error(
+        "model '{name}' cannot go back: its file '{}' was written in place since it was loaded (or touched, in a mode that does not poll): replace files by renaming others over them",
+        path.display()
+    )]
+    Written { name: String, path: PathBuf },
     #[error("failed to load '{name}', failed to poll from model repository")]
     Unknown { name: String },
+    #[error(
+        "failed to load '{name}', failed to poll from model repository: it holds no model of that name (--load-model)"
+    )]
+    NoSuch { name: String },
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
@@ -72,8 +85,11 @@ impl From<RepositoryError> for Error {
             RepositoryError::Store { reason } => reason.code(),
             RepositoryError::Files { .. }
             | RepositoryError::NoMatch { .. }
+            | RepositoryError::NoSuch { .. }
             | RepositoryError::NoEarlier { .. }
             | RepositoryError::Ambiguous { .. }
+            | RepositoryError::Namespaces { .. }
+            | RepositoryError::Written { .. }
             | RepositoryError::Config(_)
             | RepositoryError::Blocked(_)
             | RepositoryError::NoVersion { .. }

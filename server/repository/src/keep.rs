@@ -1,5 +1,5 @@
 //! The files of a generation that serves, held open: they can be loaded again after they were replaced
-//! or removed, with nothing copied. What was written in place is noticed, and refused.
+//! or removed, with nothing copied. What was written in place is noticed.
 
 use crate::{
     files::{self, Bounds},
@@ -13,7 +13,7 @@ use std::{
         fd::AsRawFd as _,
         unix::fs::{MetadataExt as _, symlink},
     },
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicUsize, Ordering},
 };
@@ -84,11 +84,11 @@ impl Kept {
         Ok(Self { directories, files, _budget: budget })
     }
 
-    /// A directory of links to the files as they were; they lead to what is held open here, so this has
-    /// to live as long as the directory is used.
+    /// A directory of links to the files; they lead to what is held open here, so this has to live as long
+    /// as the directory is used.
     ///
     /// # Errors
-    /// If a file was written in place since, or the directory cannot be made.
+    /// If the directory cannot be made.
     pub(crate) fn restore(&self, name: &str) -> io::Result<(TempDir, Place)> {
         let root = TempDir::with_prefix("hippocamp-generation-")?;
         let directory = root.path().join(name);
@@ -96,27 +96,32 @@ impl Kept {
         for inside in &self.directories {
             fs::create_dir_all(directory.join(inside))?;
         }
-        for KeptFile { path, file, size, modified } in &self.files {
-            let now = file.metadata()?;
-            if now.size() != *size || (now.mtime(), now.mtime_nsec()) != *modified {
-                let text = format!(
-                    "its file '{}' was written in place since it was loaded: replace files by renaming others over them",
-                    path.display()
-                );
-                return Err(io::Error::other(text));
-            }
+        for KeptFile { path, file, .. } in &self.files {
             // By number of the process: backends may open files in a process of their own.
             let held = format!("/proc/{}/fd/{}", process::id(), file.as_raw_fd());
             symlink(held, directory.join(path))?;
         }
         Ok((root, Place { directory, bounds: Bounds::Anywhere }))
     }
+
+    /// A file that the system says was written since it was opened here, or only touched.
+    ///
+    /// # Errors
+    /// If the system does not say.
+    pub(crate) fn written(&self) -> io::Result<Option<&Path>> {
+        for KeptFile { path, file, size, modified } in &self.files {
+            let now = file.metadata()?;
+            if now.size() != *size || (now.mtime(), now.mtime_nsec()) != *modified {
+                return Ok(Some(path));
+            }
+        }
+        Ok(None)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn model(root: &Path) -> Place {
         let directory = root.join("m");
@@ -140,13 +145,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_in_place_is_refused() {
+    fn what_was_written_in_place_is_noticed() {
         let root = TempDir::new().unwrap();
         let place = model(root.path());
         let kept = Kept::open(&place, &[1, 2], 1000).unwrap();
+        assert_eq!(kept.written().unwrap(), None);
         fs::write(place.directory.join("1/parts/model"), "WEIGHTS!").unwrap();
-        let error = kept.restore("m").unwrap_err();
-        assert!(error.to_string().contains("'1/parts/model' was written in place"), "{error}");
+        assert_eq!(kept.written().unwrap(), Some(Path::new("1/parts/model")));
     }
 
     #[test]

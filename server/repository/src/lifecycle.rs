@@ -162,6 +162,10 @@ impl Repository {
             Wants { models: &models, next: wanted.models.clone(), failed, asked: names.clone() };
         for name in &names {
             if let Err(error) = self.want(&mut wants, name, None) {
+                let error = match error {
+                    RepositoryError::Unknown { name } => RepositoryError::NoSuch { name },
+                    other => other,
+                };
                 wants.failed.insert(name.clone(), self.refuse(name, error.into()));
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::{
     RepositoryError,
-    files::{self, Bounds, Stats},
+    files::{self, Bounds, Prints, Stats},
     keep::Kept,
     root::Place,
 };
@@ -32,6 +32,8 @@ pub(crate) struct ModelSource {
     pub fingerprint: u64,
     /// What each entry of the directory says, or what the system knows of it.
     entries: Stats,
+    /// `entries` are told by what the files say.
+    by_content: bool,
     /// Its files, held open once it serves, for the way back.
     pub kept: Option<Arc<Kept>>,
     /// It came with a load call, which stands above what the repository holds.
@@ -76,8 +78,18 @@ impl ModelSource {
     /// From now on its files are told by what they say; returns by what they were told so far.
     pub(crate) fn set_entries(&mut self, entries: Stats) -> Stats {
         let before = std::mem::replace(&mut self.entries, entries);
+        self.by_content = true;
         self.set_fingerprint();
         before
+    }
+
+    /// Whether the files of the versions that it selects, and those beside them, say at `place` what they
+    /// said when this was read; `false` if that is not known.
+    pub(crate) fn says_the_same(&self, place: &Place) -> bool {
+        self.by_content
+            && Prints::default()
+                .contents("", place)
+                .is_ok_and(|entries| entries == of_versions(&self.entries, &self.selected()))
     }
 
     fn set_fingerprint(&mut self) {
@@ -188,6 +200,7 @@ fn finish(
         namespace: None,
         fingerprint: 0,
         entries,
+        by_content: false,
         versions,
         config,
         from_call: false,

@@ -12,6 +12,10 @@ use std::{
 /// The reason of a version that was taken out of service on purpose, in Triton's word.
 pub(crate) const UNLOADED: &str = "unloaded";
 
+/// What is told in its place of a version that was gone back from.
+const GONE_BACK: &str =
+    "gone back from (rollback): it serves again when its files change, or it is loaded";
+
 /// The table of states. Cloning shares it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct States(Arc<Shared>);
@@ -38,6 +42,23 @@ struct State {
     reason: String,
     /// The generation this line speaks of; the end of an older one does not change it.
     generation: u64,
+    /// It was gone back from.
+    gone_back: bool,
+}
+
+impl State {
+    fn new(state: ModelState, generation: u64) -> Self {
+        Self { state, reason: String::new(), generation, gone_back: false }
+    }
+
+    fn is_unloaded(&self) -> bool {
+        self.state == ModelState::Unavailable && self.reason == UNLOADED
+    }
+
+    /// The reason, for the index.
+    fn told(&self) -> &str {
+        if self.gone_back && self.is_unloaded() { GONE_BACK } else { &self.reason }
+    }
 }
 
 /// Held by everything that belongs to one loaded version; when the last holder drops it, the
@@ -68,10 +89,7 @@ impl States {
         let serves =
             versions.get(&Some(version)).is_some_and(|line| line.state == ModelState::Ready);
         if !serves {
-            versions.insert(
-                Some(version),
-                State { state: ModelState::Loading, reason: String::new(), generation },
-            );
+            versions.insert(Some(version), State::new(ModelState::Loading, generation));
         }
         Retirement(Arc::new(Guard {
             states: self.clone(),
@@ -86,18 +104,11 @@ impl States {
         let guard = &retirement.0;
         let mut table = self.table();
         let versions = table.models.entry(guard.name.clone()).or_default();
-        let line = versions.entry(Some(guard.version)).or_insert_with(|| State {
-            state: ModelState::Ready,
-            reason: String::new(),
-            generation: guard.generation,
-        });
+        let new = || State::new(ModelState::Ready, guard.generation);
+        let line = versions.entry(Some(guard.version)).or_insert_with(new);
         // Publishing tells every version; one that served before keeps what its last reload left.
         if line.generation != guard.generation || line.state != ModelState::Ready {
-            *line = State {
-                state: ModelState::Ready,
-                reason: String::new(),
-                generation: guard.generation,
-            };
+            *line = new();
         }
     }
 
@@ -119,15 +130,15 @@ impl States {
         let versions = table.models.entry(name.to_owned()).or_default();
         let serves = versions.values().any(|line| line.state == ModelState::Ready);
         let version = if serves && version.is_none() {
-            versions.keys().next_back().copied().flatten()
+            // Not beside one that has gone.
+            let here = |line: &State| !line.is_unloaded();
+            let newest = versions.iter().rfind(|(_, line)| here(line));
+            newest.and_then(|(version, _)| *version)
         } else {
             version
         };
-        let line = versions.entry(version).or_insert_with(|| State {
-            state: ModelState::Unavailable,
-            reason: String::new(),
-            generation: 0,
-        });
+        let line =
+            versions.entry(version).or_insert_with(|| State::new(ModelState::Unavailable, 0));
         if line.state != ModelState::Ready {
             line.state = ModelState::Unavailable;
         }
@@ -159,18 +170,30 @@ impl States {
         if let Some(lines) = table.models.get_mut(name) {
             lines.retain(|version, line| {
                 let stands = version.is_none_or(|version| versions.contains(&version));
-                stands || line.state != ModelState::Unavailable || line.reason != UNLOADED
+                stands || !line.is_unloaded()
             });
         }
     }
 
-    /// The files of a model are again those that serve: nothing is wrong with it any more.
-    pub(crate) fn mended(&self, name: &str) {
+    /// The files of a model are again those that serve: nothing is wrong with it any more. Whether
+    /// anything was.
+    pub(crate) fn mended(&self, name: &str) -> bool {
         let mut table = self.table();
+        let Some(versions) = table.models.get_mut(name) else { return false };
+        let faulty = versions.values().any(|line| !line.reason.is_empty() && !line.is_unloaded());
+        let ready = versions.values_mut().filter(|line| line.state == ModelState::Ready);
+        ready.for_each(|line| line.reason.clear());
         table.clear_faults(name);
-        if let Some(versions) = table.models.get_mut(name) {
-            let ready = versions.values_mut().filter(|line| line.state == ModelState::Ready);
-            ready.for_each(|line| line.reason.clear());
+        faulty
+    }
+
+    /// These versions of a model were gone back from.
+    pub(crate) fn gone_back(&self, name: &str, versions: impl Iterator<Item = u64>) {
+        let mut table = self.table();
+        for version in versions {
+            if let Some(line) = table.line(name, version) {
+                line.gone_back = true;
+            }
         }
     }
 
@@ -183,7 +206,7 @@ impl States {
                 name: name.rsplit('/').next().unwrap_or(name).to_owned(),
                 version,
                 state: Some(line.state),
-                reason: line.reason.clone(),
+                reason: line.told().to_owned(),
             })
         });
         lines.collect()
@@ -229,8 +252,7 @@ impl Table {
     /// Lines of versions that failed and do not serve.
     fn clear_faults(&mut self, name: &str) {
         if let Some(versions) = self.models.get_mut(name) {
-            versions
-                .retain(|_, line| line.state != ModelState::Unavailable || line.reason == UNLOADED);
+            versions.retain(|_, line| line.state != ModelState::Unavailable || line.is_unloaded());
         }
     }
 
@@ -308,5 +330,38 @@ mod tests {
         assert_eq!(lines(&states), [(Some(1), ModelState::Ready, "corrupt".to_owned())]);
         states.failed("n", None, "broken config");
         assert_eq!(lines(&states)[1], (None, ModelState::Unavailable, "broken config".to_owned()));
+    }
+
+    #[test]
+    fn a_reason_stands_beside_what_serves_and_not_beside_what_is_gone() {
+        let states = States::default();
+        let (first, second) = (states.loading("m", 1), states.loading("m", 2));
+        states.ready(&first);
+        states.ready(&second);
+        drop(second);
+        states.failed("m", None, "broken config");
+        let unloaded = (Some(2), ModelState::Unavailable, "unloaded".to_owned());
+        let broken = (Some(1), ModelState::Ready, "broken config".to_owned());
+        assert_eq!(lines(&states), [broken, unloaded.clone()]);
+        assert!(states.mended("m") && !states.mended("m"));
+        assert_eq!(lines(&states), [(Some(1), ModelState::Ready, String::new()), unloaded]);
+    }
+
+    #[test]
+    fn what_was_gone_back_from_says_so_until_it_is_loaded() {
+        let states = States::default();
+        let (first, second) = (states.loading("m", 1), states.loading("m", 2));
+        states.ready(&second);
+        states.ready(&first);
+        states.unloading(&second);
+        states.gone_back("m", [2].into_iter());
+        assert_eq!(lines(&states)[1], (Some(2), ModelState::Unloading, String::new()));
+        drop(second);
+        assert_eq!(lines(&states)[1], (Some(2), ModelState::Unavailable, GONE_BACK.to_owned()));
+        let again = states.loading("m", 2);
+        states.ready(&again);
+        drop(again);
+        assert_eq!(lines(&states)[1].2, UNLOADED);
+        assert!(states.all_ready());
     }
 }

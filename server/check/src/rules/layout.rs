@@ -18,7 +18,7 @@ const DUPLICATE: Rule = Rule {
 const STRAY_FILE: Rule = Rule {
     id: "stray-file",
     severity: Severity::Note,
-    summary: "a file stands where a model's directory is expected",
+    summary: "a file of a model (`config.pbtxt`, weights) stands where a model's directory is expected",
     help: "A model is a directory: <model>/<version>/model.onnx. Files at the top are not looked at.",
 };
 

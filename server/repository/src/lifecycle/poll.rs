@@ -109,7 +109,9 @@ impl Repository {
                 known.source.stats = source.stats;
                 known.source.temporary = None;
                 // What it failed with is told again if it is tried again.
-                self.states.mended(name);
+                if self.states.mended(name) {
+                    tracing::info!(model = %name, "its files are again those that serve: nothing is wrong with it any more");
+                }
                 continue;
             }
             let young = if look.first { unfinished(&source.place, REST) } else { BTreeSet::new() };

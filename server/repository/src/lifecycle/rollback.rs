@@ -36,7 +36,7 @@ impl Repository {
     pub fn roll_back(&self, name: &str) -> Result<Vec<RolledBack>, Error> {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         if !wanted.models.contains_key(name) {
-            return Err(RepositoryError::NotLoaded { name: name.to_owned() }.into());
+            return Err(not_loaded(&wanted, name).into());
         }
         let nothing = || RepositoryError::NoEarlier { name: name.to_owned() };
         let names = along(&wanted, name).ok_or_else(nothing)?;
@@ -64,16 +64,29 @@ impl Repository {
         wanted.gone_back.extend(gone_back);
         tracing::warn!(models = names.join(", "), "went back to what served before");
         let after = self.published.load();
-        let versions = |snapshot: &ModelSnapshot, name: &str| {
+        let versions = |snapshot: &ModelSnapshot, name: &str| -> Vec<u64> {
             let model = snapshot.models.get(name);
             model.map(|model| model.versions.keys().copied().collect()).unwrap_or_default()
         };
-        let rolled_back = names.into_iter().map(|name| RolledBack {
-            from: versions(&before, &name),
-            to: versions(&after, &name),
-            name,
+        let rolled_back = names.into_iter().map(|name| {
+            let (from, to) = (versions(&before, &name), versions(&after, &name));
+            let left = from.iter().copied().filter(|version| !to.contains(version));
+            self.states.gone_back(&name, left);
+            RolledBack { name, from, to }
         });
         Ok(rolled_back.collect())
+    }
+}
+
+/// Why there is no such model to go back.
+fn not_loaded(wanted: &WantedModels, name: &str) -> RepositoryError {
+    let mut qualified = wanted
+        .models
+        .keys()
+        .filter(|full| full.strip_suffix(name).is_some_and(|namespace| namespace.ends_with('/')));
+    match qualified.next() {
+        Some(full) => RepositoryError::Namespaces { name: name.to_owned(), full: full.clone() },
+        None => RepositoryError::NotLoaded { name: name.to_owned() },
     }
 }
 
@@ -109,9 +122,14 @@ fn restore(name: &str, earlier: &ModelSource) -> Result<ModelSource, RepositoryE
     }
     let kept =
         source.kept.as_ref().ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
-    let (temporary, place) = kept
-        .restore(&source.config.name)
-        .map_err(|reason| RepositoryError::Earlier { name: name.to_owned(), reason })?;
+    let unkept = |reason| RepositoryError::Earlier { name: name.to_owned(), reason };
+    let (temporary, place) = kept.restore(&source.config.name).map_err(unkept)?;
+    // What was only touched says what it said, which is known of files that are polled.
+    if let Some(path) = kept.written().map_err(unkept)?
+        && !source.says_the_same(&place)
+    {
+        return Err(RepositoryError::Written { name: name.to_owned(), path: path.to_owned() });
+    }
     source.temporary = Some(Arc::new(temporary));
     source.place = place;
     Ok(source)

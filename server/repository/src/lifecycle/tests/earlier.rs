@@ -65,6 +65,25 @@ fn what_was_written_in_place_is_not_gone_back_to() {
 }
 
 #[test]
+fn what_was_only_touched_is_gone_back_to() {
+    let fixture = Fixture::new();
+    fixture.write("n/1/model", "one");
+    fixture.poll(0);
+    fixture.write("n/2/model", "two");
+    fixture.poll(1);
+    fixture.poll(3);
+    for touched in ["n/1/model", "n/config.pbtxt"] {
+        let file =
+            fs::File::options().append(true).open(fixture.root.path().join(touched)).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    }
+    fixture.roll_back("n");
+    assert_eq!(fixture.says("n"), "one");
+    let index = fixture.index();
+    assert!(index.iter().any(|line| line.starts_with("n UNAVAILABLE gone back from")), "{index:?}");
+}
+
+#[test]
 fn what_moved_together_goes_back_together() {
     let fixture = Fixture::new();
     fixture.write("m/1/model", "one");

@@ -146,7 +146,7 @@ fn patterns_choose() {
     let failed = fixture.repository.load_named(&patterns).unwrap();
     assert!(fixture.serves("m") && !fixture.serves("n") && !fixture.serves("e"));
     assert!(failed["x*"].message().contains("fits 'x*' (--load-model)"), "{}", failed["x*"]);
-    assert!(failed["nope"].message().contains("failed to load 'nope'"));
+    assert!(failed["nope"].message().contains("it holds no model of that name (--load-model)"));
 }
 
 #[test]
@@ -184,6 +184,10 @@ fn two_namespaces_may_hold_a_name() {
     assert_eq!(snapshot.resolve(&own, None).unwrap().version, 1);
     let ambiguous = snapshot.resolve("m", None).unwrap_err();
     assert!(ambiguous.message().contains("'m' stands in several namespaces"), "{ambiguous}");
+    let back = fixture.repository.roll_back("m").unwrap_err();
+    assert!(back.message().contains("'m' stands in several namespaces: name it"), "{back}");
+    let back = fixture.repository.roll_back(&own).unwrap_err();
+    assert!(back.message().contains("no earlier generation"), "{back}");
     let ensemble = snapshot.resolve("e", None).unwrap();
     let hippocamp_config::Scheduling::Ensemble(ensemble) = &ensemble.config.scheduling else {
         panic!("e is an ensemble");
