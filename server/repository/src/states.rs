@@ -167,23 +167,19 @@ impl States {
         if whole {
             table.clear_faults(name);
         }
-        if let Some(lines) = table.models.get_mut(name) {
-            lines.retain(|version, line| {
-                let stands = version.is_none_or(|version| versions.contains(&version));
-                stands || !line.is_unloaded()
-            });
-        }
+        table.forget_gone(name, versions);
     }
 
-    /// The files of a model are again those that serve: nothing is wrong with it any more. Whether
-    /// anything was.
-    pub(crate) fn mended(&self, name: &str) -> bool {
+    /// The files of a model are again those that serve, with `versions` in the repository: nothing is wrong
+    /// with it any more. Whether anything was.
+    pub(crate) fn mended(&self, name: &str, versions: &[u64]) -> bool {
         let mut table = self.table();
-        let Some(versions) = table.models.get_mut(name) else { return false };
-        let faulty = versions.values().any(|line| !line.reason.is_empty() && !line.is_unloaded());
-        let ready = versions.values_mut().filter(|line| line.state == ModelState::Ready);
+        let Some(lines) = table.models.get_mut(name) else { return false };
+        let faulty = lines.values().any(|line| !line.reason.is_empty() && !line.is_unloaded());
+        let ready = lines.values_mut().filter(|line| line.state == ModelState::Ready);
         ready.for_each(|line| line.reason.clear());
         table.clear_faults(name);
+        table.forget_gone(name, versions);
         faulty
     }
 
@@ -253,6 +249,16 @@ impl Table {
     fn clear_faults(&mut self, name: &str) {
         if let Some(versions) = self.models.get_mut(name) {
             versions.retain(|_, line| line.state != ModelState::Unavailable || line.is_unloaded());
+        }
+    }
+
+    /// Lines of versions that were unloaded and do not stand in the repository any more.
+    fn forget_gone(&mut self, name: &str, versions: &[u64]) {
+        if let Some(lines) = self.models.get_mut(name) {
+            lines.retain(|version, line| {
+                let stands = version.is_none_or(|version| versions.contains(&version));
+                stands || !line.is_unloaded()
+            });
         }
     }
 
@@ -343,8 +349,11 @@ mod tests {
         let unloaded = (Some(2), ModelState::Unavailable, "unloaded".to_owned());
         let broken = (Some(1), ModelState::Ready, "broken config".to_owned());
         assert_eq!(lines(&states), [broken, unloaded.clone()]);
-        assert!(states.mended("m") && !states.mended("m"));
-        assert_eq!(lines(&states), [(Some(1), ModelState::Ready, String::new()), unloaded]);
+        assert!(states.mended("m", &[1, 2]) && !states.mended("m", &[1, 2]));
+        let ready = (Some(1), ModelState::Ready, String::new());
+        assert_eq!(lines(&states), [ready.clone(), unloaded]);
+        assert!(!states.mended("m", &[1]));
+        assert_eq!(lines(&states), [ready]);
     }
 
     #[test]

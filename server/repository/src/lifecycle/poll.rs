@@ -106,10 +106,11 @@ impl Repository {
             {
                 // Written anew with what it said before, it may still be loaded with a member.
                 known.source.place = source.place;
+                known.source.versions = source.versions;
                 known.source.stats = source.stats;
                 known.source.temporary = None;
                 // What it failed with is told again if it is tried again.
-                if self.states.mended(name) {
+                if self.states.mended(name, &known.source.versions) {
                     tracing::info!(model = %name, "its files are again those that serve: nothing is wrong with it any more");
                 }
                 continue;
