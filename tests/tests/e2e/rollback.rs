@@ -18,6 +18,9 @@ async fn what_served_before_serves_again() {
     let nothing = send(server.http(), Method::POST, path, &[], "").await;
     assert_eq!(nothing.status, 400);
     assert!(body(&nothing).contains("no earlier generation of model 'simple' is kept"));
+    let escaped = "/v2/repository/models/there%2Fsimple/rollback";
+    let other = send(server.http(), Method::POST, escaped, &[], "").await;
+    assert!(body(&other).contains("model 'there/simple' is not loaded"), "{}", body(&other));
 
     let load = UnderLoad::start(&server);
     copy(&root.join("simple/1"), &root.join(".two"));

@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hippocamp_core::{IndexEntry, LoadOverrides};
 use hippocamp_types::Error;
 use http::Method;
+use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 const INDEX: Docs = Docs {
@@ -141,7 +142,9 @@ async fn load(mut call: Call) -> Result<Response, HttpError> {
 }
 
 async fn roll_back(call: Call) -> Result<Response, HttpError> {
-    let models = call.front.server.roll_back(call.name()).await?;
+    // No route of Triton's, which takes escapes for parts of names: a name with its namespace has a slash.
+    let name = percent_decode_str(call.name()).decode_utf8_lossy();
+    let models = call.front.server.roll_back(&name).await?;
     let numbers =
         |versions: &[u64]| -> Vec<String> { versions.iter().map(ToString::to_string).collect() };
     let models: Vec<Value> = models
