@@ -24,9 +24,11 @@ pub use rules::all as rules;
 use finding::Findings;
 use rules::Context;
 use std::{
+    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
+use view::{Found, ModelView};
 
 /// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
@@ -63,18 +65,23 @@ pub enum CheckError {
 /// # Errors
 /// If a root cannot be listed, or has no model that was asked for.
 pub fn check(roots: &[PathBuf], options: &CheckOptions) -> Result<Report, CheckError> {
-    let mut findings = Findings::default();
     let found = view::scan(roots)?;
-    rules::repository(&found, options, &mut findings);
     let models = view::read(&found, options)?;
-    let context = Context { options, models: &models };
+    Ok(judge(&found, &models, options))
+}
+
+/// What the rules say of what was read.
+fn judge(found: &Found, models: &BTreeMap<String, ModelView>, options: &CheckOptions) -> Report {
+    let mut findings = Findings::default();
+    rules::repository(found, options, &mut findings);
+    let context = Context { options, models };
     for view in models.values() {
         rules::model(&context, view, &mut findings);
     }
     // A link to nothing has no view, and is no member.
     let wanted =
         |name: &str| options.models.is_empty() || models.values().any(|view| view.name == name);
-    Ok(Report::new(models.len(), findings, wanted))
+    Report::new(models.len(), findings, wanted)
 }
 
 fn list(roots: &[PathBuf]) -> String {

@@ -2,7 +2,7 @@
 
 use crate::command::Rollback;
 use anyhow::{Context as _, bail};
-use hippocamp_client::HttpClient;
+use hippocamp_client::{HttpClient, escaped};
 use http::Method;
 use serde::Deserialize;
 use std::time::Duration;
@@ -27,7 +27,7 @@ struct Model {
 /// # Errors
 /// If the server cannot be reached, or refuses.
 pub(crate) fn run(wanted: &Rollback) -> anyhow::Result<String> {
-    let path = format!("/v2/repository/models/{}/rollback", encoded(&wanted.model));
+    let path = format!("/v2/repository/models/{}/rollback", escaped(&wanted.model));
     if let Some(by_curl) = by_curl(&wanted.url, &path) {
         bail!(
             "--url: expected http://<host>:<port>, got '{}'; there, ask by: {by_curl}",
@@ -78,20 +78,6 @@ fn by_curl(url: &str, path: &str) -> Option<String> {
     Some(format!("curl --unix-socket {socket} -X POST http://localhost{path}"))
 }
 
-/// The name as a part of a path.
-fn encoded(name: &str) -> String {
-    let mut path = String::new();
-    for byte in name.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                path.push(byte.into())
-            }
-            _ => path.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    path
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -104,11 +90,5 @@ mod tests {
         assert_eq!(told, "curl -X POST https://films:8000/path");
         let told = by_curl("unix:/run/films", "/path").unwrap();
         assert_eq!(told, "curl --unix-socket /run/films -X POST http://localhost/path");
-    }
-
-    #[test]
-    fn names_stay_one_part_of_the_path() {
-        assert_eq!(encoded("film_index-2.bow"), "film_index-2.bow");
-        assert_eq!(encoded("a/b c?"), "a%2Fb%20c%3F");
     }
 }

@@ -149,7 +149,10 @@ impl Repository {
                     let error = RepositoryError::NoMatch { pattern: pattern.clone() };
                     failed.insert(pattern.clone(), Error::from(error));
                 }
-                (None, false) => drop(names.insert(pattern.clone())),
+                (None, false) => {
+                    let error = RepositoryError::NoSuch { name: pattern.clone() };
+                    failed.insert(pattern.clone(), self.refuse(pattern, error.into()));
+                }
                 _ => names.extend(fitting.cloned()),
             }
         }
@@ -162,10 +165,6 @@ impl Repository {
             Wants { models: &models, next: wanted.models.clone(), failed, asked: names.clone() };
         for name in &names {
             if let Err(error) = self.want(&mut wants, name, None) {
-                let error = match error {
-                    RepositoryError::Unknown { name } => RepositoryError::NoSuch { name },
-                    other => other,
-                };
                 wants.failed.insert(name.clone(), self.refuse(name, error.into()));
             }
         }

@@ -150,6 +150,14 @@ pub(crate) fn qualified(namespace: &str, name: &str) -> String {
     format!("{namespace}/{name}")
 }
 
+/// The namespaces of those of `names` that stand for a model of this name.
+pub(crate) fn namespaces_of<'n>(
+    names: impl Iterator<Item = &'n str>,
+    name: &'n str,
+) -> impl Iterator<Item = &'n str> {
+    names.filter_map(move |full| full.strip_suffix(name)?.strip_suffix('/'))
+}
+
 /// Names of the models that stand in directories now: no store is asked.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! What serves right now: an immutable map from model name and version to what answers.
 
-use crate::Retirement;
+use crate::{Retirement, root::namespaces_of};
 use hippocamp_config::ModelConfig;
 use hippocamp_telemetry::ModelStatistics;
 use hippocamp_types::{Error, Scheduler};
@@ -75,11 +75,7 @@ impl ModelSnapshot {
 
 impl ModelSnapshot {
     fn unknown(&self, name: &str) -> Error {
-        let mut namespaces = self
-            .models
-            .keys()
-            .filter_map(|key| key.strip_suffix(name))
-            .filter_map(|of| of.strip_suffix('/'));
+        let mut namespaces = namespaces_of(self.models.keys().map(AsRef::as_ref), name);
         match (namespaces.next(), namespaces.next()) {
             (Some(first), Some(second)) => Error::not_found(format!(
                 "Request for unknown model: '{name}' stands in several namespaces, '{first}' and '{second}' among them: \

@@ -131,8 +131,7 @@ impl States {
         let serves = versions.values().any(|line| line.state == ModelState::Ready);
         let version = if serves && version.is_none() {
             // Not beside one that has gone.
-            let here = |line: &State| !line.is_unloaded();
-            let newest = versions.iter().rfind(|(_, line)| here(line));
+            let newest = versions.iter().rfind(|(_, line)| !line.is_unloaded());
             newest.and_then(|(version, _)| *version)
         } else {
             version

@@ -6,7 +6,7 @@ use hippocamp_tests::{Repository, Sandbox, Settings, compile_c};
 use std::path::Path;
 use tokio::task::JoinSet;
 
-/// Batches of up to eight requests wait for a second.
+/// Batches of up to eight requests wait for three seconds.
 const BATCHING: &str =
     "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 3000000 }";
 

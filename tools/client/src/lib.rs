@@ -38,6 +38,6 @@ pub use describe::{
 pub use element::Element;
 pub use error::{Error, StatusCode};
 pub use grpc::{GrpcClient, InferStream};
-pub use http::{GenerateStream, HttpClient, RawResponse};
+pub use http::{GenerateStream, HttpClient, RawResponse, escaped};
 pub use request::{Encoding, InferInput, InferRequest, InferResult, Parameter, RequestedOutput};
 pub use tensor::Tensor;

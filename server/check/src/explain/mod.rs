@@ -4,7 +4,7 @@ mod origin;
 mod print;
 
 use crate::{
-    CheckError, CheckOptions, Severity, check,
+    CheckError, CheckOptions, Severity, judge,
     view::{self, Engine, ModelView},
 };
 use hippocamp_config::ConfigError;
@@ -54,9 +54,9 @@ pub fn explain(
 ) -> Result<Explained, ExplainError> {
     let options = CheckOptions { models: vec![model.to_owned()], ..options.clone() };
     let found = view::scan(roots)?;
-    let mut views = view::read(&found, &options)?;
+    let views = view::read(&found, &options)?;
     // Of two namespaces' models of one name, that of the repository that was given first.
-    let view = views.remove(model).expect("read found it");
+    let view = views.get(model).expect("read found it");
     if let Some(fault) = view.faults.first() {
         return Err(ExplainError::Config(match fault {
             // Its text names the file.
@@ -70,15 +70,15 @@ pub fn explain(
             view.config_path.display()
         )));
     };
-    let lines = print::lines(&view, &config);
+    let lines = print::lines(view, &config);
     let version = view.versions.iter().rev().find(|version| version.completed.is_some());
     let version = version.map(|version| version.number);
-    let errors = check(roots, &options)?.count(Severity::Error);
+    let errors = judge(&found, &views, &options).count(Severity::Error);
     let given: String = roots.iter().map(|root| format!(" {}", root.display())).collect();
     Ok(Explained {
         model: model.to_owned(),
         version,
-        notes: notes(&view, &config),
+        notes: notes(view, &config),
         errors,
         check: format!("hippocamp check{given} --model {model}"),
         config,

@@ -1,7 +1,6 @@
 use super::*;
 use crate::parse_pbtxt;
-use std::fs;
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 fn config(text: &str) -> proto::ModelConfig {
     parse_pbtxt(text, "config.pbtxt").unwrap()

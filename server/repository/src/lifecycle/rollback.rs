@@ -2,7 +2,11 @@
 //! open, together with whatever moved along.
 
 use super::{Desired, Moves, Repository, WantedModels};
-use crate::{ModelSnapshot, RepositoryError, source::ModelSource};
+use crate::{
+    ModelSnapshot, RepositoryError,
+    root::{namespaces_of, qualified},
+    source::ModelSource,
+};
 use hippocamp_types::Error;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -80,13 +84,11 @@ impl Repository {
 
 /// Why there is no such model to go back.
 fn not_loaded(wanted: &WantedModels, name: &str) -> RepositoryError {
-    let mut qualified = wanted
-        .models
-        .keys()
-        .filter(|full| full.strip_suffix(name).is_some_and(|namespace| namespace.ends_with('/')));
-    match qualified.next() {
-        Some(full) => RepositoryError::Namespaces { name: name.to_owned(), full: full.clone() },
-        None => RepositoryError::NotLoaded { name: name.to_owned() },
+    let mut namespaces = namespaces_of(wanted.models.keys().map(String::as_str), name);
+    let name = name.to_owned();
+    match namespaces.next() {
+        Some(first) => RepositoryError::Namespaces { full: qualified(first, &name), name },
+        None => RepositoryError::NotLoaded { name },
     }
 }
 

@@ -374,8 +374,8 @@ fn model_path(model: &str, version: Option<u64>) -> String {
     path
 }
 
-/// A segment of a path.
-fn escaped(segment: &str) -> String {
+/// A name as one segment of a path.
+pub fn escaped(segment: &str) -> String {
     let mut escaped = String::with_capacity(segment.len());
     for byte in segment.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
@@ -405,6 +405,8 @@ mod tests {
     fn names_are_escaped_in_paths() {
         assert_eq!(model_path("a/b é", Some(2)), "/v2/models/a%2Fb%20%C3%A9/versions/2");
         assert_eq!(model_path("m-1_x.y", None), "/v2/models/m-1_x.y");
+        assert_eq!(escaped("film_index-2.bow"), "film_index-2.bow");
+        assert_eq!(escaped("a/b c?"), "a%2Fb%20c%3F");
     }
 
     #[test]
