@@ -26,7 +26,7 @@ def sum_of(server, metric, label=""):
 
 
 def hang_up(server):
-    """Sends a request over HTTP, and closes the connection without waiting for the answer."""
+    """Sends a request over HTTP, and closes the connection while it is queued: before that nothing is cancelled nor counted."""
     host, port = server.http.split(":")
     body = json.dumps(
         {
@@ -39,6 +39,7 @@ def hang_up(server):
     head = f"POST /v2/models/waits/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         connection.sendall((head + body).encode())
+        until(lambda: sum_of(server, "nv_inference_pending_request_count") > 0)
 
 
 def miss_deadline(server):
