@@ -81,7 +81,7 @@ struct WantedModels {
     /// What served before the models that do, by model.
     earlier: BTreeMap<String, Earlier>,
     /// Models that went back, with the fingerprint of the files that they went back from: these are not
-    /// loaded by a poll until they change.
+    /// loaded by a poll before others have been.
     gone_back: BTreeMap<String, u64>,
     /// Snapshots that were published so far.
     published: u64,

@@ -185,10 +185,11 @@ impl States {
     /// These versions of a model were gone back from.
     pub(crate) fn gone_back(&self, name: &str, versions: impl Iterator<Item = u64>) {
         let mut table = self.table();
+        let lines = table.models.entry(name.to_owned()).or_default();
         for version in versions {
-            if let Some(line) = table.line(name, version) {
-                line.gone_back = true;
-            }
+            let unloaded =
+                || State { reason: UNLOADED.to_owned(), ..State::new(ModelState::Unavailable, 0) };
+            lines.entry(Some(version)).or_insert_with(unloaded).gone_back = true;
         }
     }
 

@@ -115,6 +115,10 @@ impl Repository {
             }
             self.loader.ended(&name, None);
             let source = &mut next.get_mut(&name).expect("what is loaded is wanted").source;
+            let before = wanted.models.get(&name).map(|before| before.source.fingerprint);
+            if before != Some(source.fingerprint) {
+                wanted.gone_back.remove(&name);
+            }
             let whole = source.versions == available;
             self.states.succeeded(&name, &source.versions, whole);
             if !whole {

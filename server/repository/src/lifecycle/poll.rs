@@ -97,13 +97,21 @@ impl Repository {
             // Nothing fits them if they have been written since they were at rest.
             source.stats = Some(if total(&stats) == rest.stat { stats } else { Stats::new() });
             if wanted.gone_back.get(name) == Some(&source.fingerprint) {
+                // They may have been broken in between.
+                if self.states.mended(name, &source.versions) {
+                    let serve = self.serving_versions(name);
+                    let left =
+                        source.versions.iter().copied().filter(|version| !serve.contains(version));
+                    self.states.gone_back(name, left);
+                    tracing::info!(model = %name, "its files are again those that were gone back from: nothing is wrong with it any more");
+                }
                 continue;
             }
-            wanted.gone_back.remove(name);
             let known = next.get_mut(name);
             if let Some(known) =
                 known.filter(|known| known.source.fingerprint == source.fingerprint)
             {
+                wanted.gone_back.remove(name);
                 // Written anew with what it said before, it may still be loaded with a member.
                 known.source.place = source.place;
                 known.source.versions = source.versions;

@@ -3,7 +3,7 @@
 
 use super::{Desired, Moves, Repository, WantedModels};
 use crate::{
-    ModelSnapshot, RepositoryError,
+    RepositoryError,
     root::{namespaces_of, qualified},
     source::ModelSource,
 };
@@ -57,7 +57,7 @@ impl Repository {
         if gone_back.is_empty() {
             return Err(nothing().into());
         }
-        let before = self.published.load_full();
+        let from: Vec<Vec<u64>> = names.iter().map(|name| self.serving_versions(name)).collect();
         let moves = Moves { asked: &names, together: true, all: true, fall_back: false };
         let mut failed = self.carry_out(&mut wanted, next, &BTreeMap::new(), &moves);
         let mut because = std::iter::once(name).chain(names.iter().map(String::as_str));
@@ -67,18 +67,20 @@ impl Repository {
         wanted.earlier.retain(|earlier, _| !names.contains(earlier));
         wanted.gone_back.extend(gone_back);
         tracing::warn!(models = names.join(", "), "went back to what served before");
-        let after = self.published.load();
-        let versions = |snapshot: &ModelSnapshot, name: &str| -> Vec<u64> {
-            let model = snapshot.models.get(name);
-            model.map(|model| model.versions.keys().copied().collect()).unwrap_or_default()
-        };
-        let rolled_back = names.into_iter().map(|name| {
-            let (from, to) = (versions(&before, &name), versions(&after, &name));
+        let rolled_back = names.into_iter().zip(from).map(|(name, from)| {
+            let to = self.serving_versions(&name);
             let left = from.iter().copied().filter(|version| !to.contains(version));
             self.states.gone_back(&name, left);
             RolledBack { name, from, to }
         });
         Ok(rolled_back.collect())
+    }
+
+    /// Versions of a model that take requests, in order.
+    pub(super) fn serving_versions(&self, name: &str) -> Vec<u64> {
+        let snapshot = self.published.load();
+        let model = snapshot.models.get(name);
+        model.map(|model| model.versions.keys().copied().collect()).unwrap_or_default()
     }
 }
 

@@ -84,6 +84,38 @@ fn what_was_only_touched_is_gone_back_to() {
 }
 
 #[test]
+fn what_was_gone_back_from_is_no_fault_once_it_is_mended() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("n/2/model", "two");
+    fixture.poll(1);
+    fixture.poll(3);
+    fixture.roll_back("n");
+    let gone_back = fixture.index();
+    assert!(
+        gone_back.iter().any(|line| line.starts_with("n UNAVAILABLE gone back from")),
+        "{gone_back:?}"
+    );
+
+    // A configuration that cannot be read, and a version that does not load.
+    let config = model("n", "");
+    for (broken, mended) in [("n/config.pbtxt", Some(&config)), ("n/2/broken", None)] {
+        fixture.replace(broken, "no such thing");
+        fixture.poll(10);
+        fixture.poll(12);
+        assert_ne!(fixture.index(), gone_back, "{broken} is told");
+        match mended {
+            Some(text) => fixture.replace(broken, text),
+            None => fixture.remove(broken),
+        }
+        fixture.poll(13);
+        fixture.poll(15);
+        assert_eq!(fixture.index(), gone_back);
+        assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
+    }
+}
+
+#[test]
 fn what_moved_together_goes_back_together() {
     let fixture = Fixture::new();
     fixture.write("m/1/model", "one");
