@@ -128,7 +128,9 @@ impl InferenceServer {
     pub fn start(&self) -> Result<BTreeMap<String, Error>, RepositoryError> {
         let failed = match &self.options.control {
             ModelControl::None => self.repository.load_all()?,
-            ModelControl::Poll => self.repository.poll(self.clock.now(), Duration::ZERO)?.failed,
+            ModelControl::Poll => {
+                self.repository.poll(&|| self.clock.now(), Duration::ZERO)?.failed
+            }
             ModelControl::Explicit { startup } => self.repository.load_named(startup)?,
         };
         self.admission.open();
@@ -141,7 +143,7 @@ impl InferenceServer {
     /// # Errors
     /// If the repository cannot be listed; then nothing changes.
     pub fn poll(&self, settle: Duration) -> Result<PollOutcome, RepositoryError> {
-        self.repository.poll(self.clock.now(), settle)
+        self.repository.poll(&|| self.clock.now(), settle)
     }
 
     /// Waits until more than `seen` model versions that were loaded have ended, and returns how many

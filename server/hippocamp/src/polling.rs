@@ -41,32 +41,41 @@ pub(crate) async fn poll(server: Arc<InferenceServer>, polling: Polling) {
             let error = format!("{error:#}");
             tracing::warn!(error, "changes in the repository are seen at intervals alone");
         })
-        .ok();
+        .ok()
+        .map(Arc::new);
     // What was being written when the server started was left out.
     let mut restless = true;
+    // The first round only watches.
+    let mut polls = false;
     loop {
-        if let Some(watch) = &watch {
-            watch.cover(&polling.roots);
+        // Directories may be slow, or hang: no thread that serves waits for them.
+        let (server, watched, settle) = (Arc::clone(&server), watch.clone(), polling.settle);
+        let roots = polling.roots.clone();
+        let looked = tokio::task::spawn_blocking(move || {
+            // Before they are looked at: what changes after that is told.
+            if let Some(watch) = watched {
+                watch.cover(&roots);
+            }
+            polls.then(|| server.poll(settle))
+        });
+        match looked.await {
+            Ok(Some(Ok(outcome))) => restless = outcome.restless,
+            Ok(Some(Err(error))) => {
+                tracing::error!(%error, "the repository cannot be listed; what serves goes on");
+                restless = false;
+            }
+            Ok(None) => polls = true,
+            Err(panic) => {
+                tracing::error!(%panic, "a look at the repository panicked; what serves goes on");
+                return;
+            }
         }
         tokio::select! {
             // Files that are being written are looked at again when they may have come to rest.
             () = sleep(polling.settle), if restless => {}
             () = sleep(polling.interval) => {}
-            () = changed(watch.as_ref()), if !restless => {}
+            () = changed(watch.as_deref()), if !restless => {}
         }
-        let (server, settle) = (Arc::clone(&server), polling.settle);
-        let outcome = tokio::task::spawn_blocking(move || server.poll(settle)).await;
-        restless = match outcome {
-            Ok(Ok(outcome)) => outcome.restless,
-            Ok(Err(error)) => {
-                tracing::error!(%error, "the repository cannot be listed; what serves goes on");
-                false
-            }
-            Err(panic) => {
-                tracing::error!(%panic, "a look at the repository panicked; what serves goes on");
-                return;
-            }
-        };
     }
 }
 

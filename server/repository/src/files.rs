@@ -183,7 +183,7 @@ impl Prints {
     /// # Errors
     /// If a file cannot be read, or a link leads out of the repository.
     pub(crate) fn contents(&mut self, model: &str, place: &Place) -> io::Result<Stats> {
-        let known = self.models.remove(model).unwrap_or_default();
+        let mut known = self.models.remove(model).unwrap_or_default();
         let mut read = HashMap::with_capacity(known.len());
         let told = by_entry(place, |path, stat| {
             let content = match known.get(path) {
@@ -192,9 +192,14 @@ impl Prints {
             };
             read.insert(path.to_owned(), (stat, content));
             Ok(content)
-        })?;
+        });
+        if told.is_err() {
+            // What could be read need not be read again when the rest can.
+            known.extend(read);
+            read = known;
+        }
         self.models.insert(model.to_owned(), read);
-        Ok(told)
+        told
     }
 }
 
@@ -235,6 +240,10 @@ fn walk_below(
         let metadata = fs::metadata(&path).map_err(|error| of(&path, &error))?;
         let stat = Stat::of(&metadata);
         if metadata.is_dir() {
+            // Python writes there what it makes of the files beside it, while it loads them.
+            if entry.file_name() == "__pycache__" {
+                continue;
+            }
             // An empty version directory is one, too.
             visit(&path, Stat { size: 0, modified: (0, 0), changed: (0, 0), ..stat })?;
             walk_below(&path, bounds, depth + 1, visit)?;

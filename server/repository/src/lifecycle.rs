@@ -24,9 +24,10 @@ use crate::{
 };
 use arc_swap::ArcSwap;
 use carry_out::Moves;
+use held_back::Holds;
 use hippocamp_types::{Error, pattern};
 use rayon::ThreadPool;
-use rollback::Earlier;
+use rollback::{Earlier, GoneBack};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -80,9 +81,12 @@ struct WantedModels {
     models: BTreeMap<String, Desired>,
     /// What served before the models that do, by model.
     earlier: BTreeMap<String, Earlier>,
-    /// Models that went back, with the fingerprint of the files that they went back from: these are not
-    /// loaded by a poll before others have been.
-    gone_back: BTreeMap<String, u64>,
+    /// Models that went back, with the files that they went back from: these are not loaded by a poll
+    /// before others have been.
+    gone_back: BTreeMap<String, GoneBack>,
+    /// Models that stay as they are because another one that was to come along did not: until one of the
+    /// two changes, a poll holds them back.
+    holds: Holds,
     /// Snapshots that were published so far.
     published: u64,
 }
@@ -197,13 +201,19 @@ impl Repository {
         let asked: Vec<String> = asked.into_iter().collect();
         let moves = Moves { asked: &asked, together: true, ..Moves::default() };
         let mut failed = self.carry_out(&mut wanted, next, &refused, &moves);
-        match failed.remove(name) {
-            None => {
-                wanted.gone_back.remove(name);
-                Ok(())
-            }
-            Some(error) => Err(error.context(format_args!("load failed for model '{name}': "))),
+        if let Some(error) = failed.remove(name) {
+            return Err(error.context(format_args!("load failed for model '{name}': ")));
         }
+        // It serves, but by a member that is not what the repository holds.
+        for member in asked {
+            if let Some(error) = failed.remove(&member).or_else(|| refused.get(&member).cloned()) {
+                return Err(error.context(format_args!(
+                    "load failed for model '{name}', which goes on with its member '{member}' as it was: "
+                )));
+            }
+        }
+        wanted.gone_back.remove(name);
+        Ok(())
     }
 
     /// Unloads one model, and the ensembles that need it; with `dependents`, also those members of
@@ -213,6 +223,8 @@ impl Repository {
         let mut wanted = self.wanted.lock().expect("a load does not panic while it holds the lock");
         let mut next = wanted.models.clone();
         let Some(removed) = next.remove(name) else {
+            // It may have failed to load: nobody wants it any more.
+            self.states.unloaded(name);
             return;
         };
         if dependents {

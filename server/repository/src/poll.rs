@@ -6,7 +6,7 @@ use crate::{
     files::{Prints, Stats, stats},
     root::Place,
 };
-use hippocamp_types::Timestamp;
+use hippocamp_types::{Error, Timestamp};
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -52,8 +52,8 @@ pub(crate) struct Look {
     pub(crate) changed: BTreeSet<String>,
     /// Models that are gone, and have been for a while.
     pub(crate) gone: BTreeSet<String>,
-    /// Models whose files cannot be read, with the reason; told once for each reason.
-    pub(crate) unreadable: BTreeMap<String, String>,
+    /// Models that cannot be had or whose files cannot be read, with the reason; told once for each reason.
+    pub(crate) unreadable: BTreeMap<String, Error>,
     /// Nothing was looked at before.
     pub(crate) first: bool,
     /// Models that have changed and are not at rest yet: it is worth to look again soon.
@@ -61,14 +61,15 @@ pub(crate) struct Look {
 }
 
 impl Polled {
-    /// Looks at `places`, `None` where a model cannot be had now. A model is at rest once nothing of it has changed for `settle`; at the
-    /// first look everything is.
+    /// Looks at `places`, or why a model cannot be had now. A model is at rest once nothing of it has
+    /// changed for `settle`; at the first look everything is.
     pub(crate) fn look(
         &mut self,
-        places: &BTreeMap<String, Option<Place>>,
-        now: Timestamp,
+        places: &BTreeMap<String, Result<Place, Error>>,
+        now: &dyn Fn() -> Timestamp,
         settle: Duration,
     ) -> Look {
+        let begun = now();
         let first = !std::mem::replace(&mut self.looked, true);
         let settle = if first { Duration::ZERO } else { settle };
         let mut look = Look { first, ..Look::default() };
@@ -76,7 +77,7 @@ impl Polled {
             if places.contains_key(name) {
                 return true;
             }
-            let rests = seen.rest_at(None, now, settle);
+            let rests = seen.rest_at(None, begun, now, settle);
             if rests {
                 look.gone.insert(name.clone());
             }
@@ -87,19 +88,22 @@ impl Polled {
         });
         look.gone.iter().for_each(|name| self.prints.forget(name));
         for (name, place) in places {
-            let Some(place) = place else {
-                // What is wrong was told; that it is right again will have to be.
-                if let Some(seen) = self.models.get_mut(name) {
-                    seen.told.get_or_insert_default();
+            let place = match place {
+                Ok(place) => place,
+                Err(error) => {
+                    let seen = self.models.entry(name.clone());
+                    let seen = seen.or_insert_with(|| Seen::new(None, begun));
+                    let told = seen.tell(error.clone()).map(|told| (name.clone(), told));
+                    look.unreadable.extend(told);
+                    continue;
                 }
-                continue;
             };
             let (stat, error) = match stats(place) {
                 Ok(stat) => (Some(stat), None),
                 Err(error) => (None, Some(error)),
             };
-            let seen = self.models.entry(name.clone()).or_insert_with(|| Seen::new(stat, now));
-            let rests = seen.rest_at(stat, now, settle);
+            let seen = self.models.entry(name.clone()).or_insert_with(|| Seen::new(stat, now()));
+            let rests = seen.rest_at(stat, begun, now, settle);
             if let (Some(error), true) = (error, rests) {
                 look.unreadable.extend(seen.unreadable(&error).map(|told| (name.clone(), told)));
             }
@@ -156,22 +160,34 @@ impl Seen {
     }
 
     /// What is to be told of files that cannot be read, unless it was.
-    fn unreadable(&mut self, error: &std::io::Error) -> Option<String> {
-        let text = format!("its files cannot be read: {error}");
-        if self.told.as_ref() == Some(&text) {
-            return None;
-        }
-        self.told = Some(text.clone());
-        Some(text)
+    fn unreadable(&mut self, error: &std::io::Error) -> Option<Error> {
+        self.tell(Error::invalid(format!("its files cannot be read: {error}")))
     }
 
-    /// Whether nothing has changed for `settle`, or all is as it was when it was last at rest.
-    fn rest_at(&mut self, stat: Option<u64>, now: Timestamp, settle: Duration) -> bool {
+    /// The error, unless it was told. That the model is right again will have to be told, too.
+    fn tell(&mut self, error: Error) -> Option<Error> {
+        if self.told.as_deref() == Some(error.message()) {
+            return None;
+        }
+        self.told = Some(error.message().to_owned());
+        Some(error)
+    }
+
+    /// Whether nothing has changed for `settle`, in a look that has `begun` then, or all is as it was when
+    /// it was last at rest.
+    fn rest_at(
+        &mut self,
+        stat: Option<u64>,
+        begun: Timestamp,
+        now: &dyn Fn() -> Timestamp,
+        settle: Duration,
+    ) -> bool {
         if self.stat != stat {
-            (self.stat, self.since) = (stat, now);
+            // Since it was seen: a look may take long, and what was written meanwhile has not rested.
+            (self.stat, self.since) = (stat, now());
         }
         let as_it_was = self.rested.as_ref().is_some_and(|rest| Some(rest.stat) == stat);
-        as_it_was || now.since(self.since) >= settle
+        as_it_was || begun.since(self.since) >= settle
     }
 }
 
@@ -179,7 +195,7 @@ impl Seen {
 mod tests {
     use super::*;
     use crate::files::Bounds;
-    use std::fs;
+    use std::{cell::Cell, fs};
 
     const SETTLE: Duration = Duration::from_secs(2);
 
@@ -204,10 +220,10 @@ mod tests {
             let directory = self.root.path().join("m");
             let bounds = Bounds::inside(self.root.path()).unwrap();
             let exists = directory.exists();
-            let place = Some(Place { directory, bounds });
+            let place = Ok(Place { directory, bounds });
             let places = exists.then(|| ("m".to_owned(), place));
-            let now = Timestamp::from_nanos(second * 1_000_000_000);
-            let look = self.polled.look(&places.into_iter().collect(), now, SETTLE);
+            let now = move || Timestamp::from_nanos(second * 1_000_000_000);
+            let look = self.polled.look(&places.into_iter().collect(), &now, SETTLE);
             (look.changed.contains("m"), look.gone.contains("m"), !look.restless.is_empty())
         }
     }
@@ -234,6 +250,26 @@ mod tests {
         assert_eq!(repository.look(20), (false, false, false));
         repository.polled.again("m");
         assert_eq!(repository.look(21), (true, false, false));
+    }
+
+    #[test]
+    fn what_is_written_during_a_long_look_has_not_rested() {
+        let mut repository = Repository::new();
+        repository.write("a");
+        repository.look(0);
+        repository.write("longer");
+        let place = Place {
+            directory: repository.root.path().join("m"),
+            bounds: Bounds::inside(repository.root.path()).unwrap(),
+        };
+        let places = BTreeMap::from([("m".to_owned(), Ok(place))]);
+        // Each reading of the clock is three seconds later.
+        let clock = Cell::new(10);
+        let now = || Timestamp::from_nanos(clock.replace(clock.get() + 3) * 1_000_000_000);
+        assert!(!repository.polled.look(&places, &now, SETTLE).restless.is_empty());
+        // It was seen at second 13.
+        assert_eq!(repository.look(14), (false, false, true));
+        assert_eq!(repository.look(15), (true, false, false));
     }
 
     #[test]

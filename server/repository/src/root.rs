@@ -98,7 +98,12 @@ impl Found {
 
     /// Its files, if it stands in a directory: what is fetched is whole.
     pub(crate) fn in_directory(&self) -> Option<Place> {
-        matches!(self.stands, Stands::Directory { .. }).then(|| self.place().ok()).flatten()
+        (!self.is_stored()).then(|| self.place().ok()).flatten()
+    }
+
+    /// Whether it is fetched from a store.
+    pub(crate) fn is_stored(&self) -> bool {
+        matches!(self.stands, Stands::Stored { .. })
     }
 
     /// How errors tell where it is.

@@ -11,7 +11,8 @@ use hippocamp_config::{prepare, read_pbtxt, select_versions, version_directories
 use hippocamp_proto::inference::{self as proto, model_version_policy::PolicyChoice};
 use hippocamp_types::Error;
 use std::{
-    ffi::OsStr,
+    collections::{BTreeMap, BTreeSet},
+    ffi::{OsStr, OsString},
     hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::Arc,
 };
@@ -36,6 +37,8 @@ pub(crate) struct ModelSource {
     by_content: bool,
     /// Its files, held open once it serves, for the way back.
     pub kept: Option<Arc<Kept>>,
+    /// Versions that do not serve because a later one does not load: they were gone back from.
+    pub barred: BTreeSet<u64>,
     /// It came with a load call, which stands above what the repository holds.
     pub from_call: bool,
     /// What the system knows of its files, where they must stay as they are while it loads.
@@ -81,6 +84,13 @@ impl ModelSource {
         self.by_content = true;
         self.set_fingerprint();
         before
+    }
+
+    /// What the files of each version say, where that is known.
+    pub(crate) fn prints(&self) -> BTreeMap<u64, u64> {
+        let number = |entry: &OsString| entry.to_str().and_then(version_number);
+        let known = self.entries.iter().filter(|_| self.by_content);
+        known.filter_map(|(entry, print)| Some((number(entry)?, *print))).collect()
     }
 
     /// Whether the files of the versions that it selects, and those beside them, say at `place` what they
@@ -203,6 +213,7 @@ fn finish(
         by_content: false,
         versions,
         config,
+        barred: BTreeSet::new(),
         from_call: false,
         stats: None,
         kept: None,

@@ -70,7 +70,7 @@ impl Expected {
         }
         let text =
             fs::read_to_string(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let json: Value = serde_json::from_str(&text).map_err(|error| {
+        let json: Value = serde_json::from_str(&quoted(&text)).map_err(|error| {
             wrong(format!("expected an answer of the inference protocol in JSON: {error}"))
         })?;
         if let Some(error) = json.get("error") {
@@ -141,7 +141,9 @@ impl Output {
         let shape =
             shape.collect::<Option<Vec<_>>>().ok_or(format!("output '{name}' has no shape"))?;
         let mut data = Vec::new();
-        flatten(&json["data"], &mut data);
+        if !json["data"].is_null() {
+            flatten(&json["data"], &mut data);
+        }
         let elements = shape.iter().try_fold(1_i64, |count, dim| count.checked_mul(*dim));
         if elements.and_then(|elements| usize::try_from(elements).ok()) != Some(data.len()) {
             let found = data.len();
@@ -176,16 +178,12 @@ impl Output {
 
 /// Whole numbers, truth values and strings are equal; fractions are near.
 fn same(came: &Value, expected: &Value, tolerance: f64) -> bool {
-    let fraction = |value: &Value| value.as_number().filter(|number| number.is_f64()).is_some();
-    if !fraction(came) && !came.is_null() {
-        return came == expected;
-    }
-    match (came.as_f64(), expected.as_f64()) {
+    match (came.as_number().filter(|number| number.is_f64()), expected.as_f64()) {
         (Some(came), Some(expected)) => {
+            let came = came.as_f64().unwrap_or(f64::NAN);
             (came - expected).abs() <= tolerance * (1.0 + expected.abs())
         }
-        // What is no number is written as null.
-        _ => came.is_null() && expected.is_null(),
+        _ => came == expected,
     }
 }
 
@@ -205,8 +203,8 @@ fn elements(tensor: &Tensor) -> Result<Vec<Value>, String> {
         DataType::Int16 => all(data, |bytes| i16::from_le_bytes(bytes).into()),
         DataType::Int32 => all(data, |bytes| i32::from_le_bytes(bytes).into()),
         DataType::Int64 => all(data, |bytes| i64::from_le_bytes(bytes).into()),
-        DataType::Fp32 => all(data, |bytes| f32::from_le_bytes(bytes).into()),
-        DataType::Fp64 => all(data, |bytes| f64::from_le_bytes(bytes).into()),
+        DataType::Fp32 => all(data, |bytes| fraction(f32::from_le_bytes(bytes).into())),
+        DataType::Fp64 => all(data, |bytes| fraction(f64::from_le_bytes(bytes))),
         DataType::Bytes => BytesElements::new(data)
             .map(|element| {
                 let element = element.map_err(|error| error.to_string())?;
@@ -223,10 +221,57 @@ fn elements(tensor: &Tensor) -> Result<Vec<Value>, String> {
     })
 }
 
+/// A fraction; what is no number by its name in answers.
+fn fraction(value: f64) -> Value {
+    if value.is_finite() {
+        value.into()
+    } else if value.is_nan() {
+        "NaN".into()
+    } else {
+        if value > 0.0 { "Infinity" } else { "-Infinity" }.into()
+    }
+}
+
+/// The text with what is no number as strings: answers are written with `NaN`, `Infinity` and `-Infinity`,
+/// which JSON has not.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
+        quoted.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let mut names = ["NaN", "Infinity", "-Infinity"].into_iter();
+        let taken = if let Some(name) = names.find(|name| rest.starts_with(name)) {
+            quoted.extend(["\"", name, "\""]);
+            name.len()
+        } else {
+            let taken = if rest.starts_with('"') { length_of_string(rest) } else { 1 };
+            quoted.push_str(&rest[..taken]);
+            taken
+        };
+        rest = &rest[taken..];
+    }
+    quoted.push_str(rest);
+    quoted
+}
+
+/// Bytes of the JSON string that `text` begins with.
+fn length_of_string(text: &str) -> usize {
+    let mut escaped = false;
+    for (at, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return at + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
 fn flatten(json: &Value, into: &mut Vec<Value>) {
     match json {
         Value::Array(parts) => parts.iter().for_each(|part| flatten(part, into)),
-        Value::Null if into.is_empty() => {}
         element => into.push(element.clone()),
     }
 }

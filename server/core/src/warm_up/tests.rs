@@ -197,6 +197,15 @@ fn a_version_that_answers_otherwise_is_refused() {
     refused("[", "expected an answer of the inference protocol in JSON");
     let strict = output("[1, 2]", "[0.5, 2.0001]").replace("]}]}", "]}], \"tolerance\": 0}");
     refused(&strict, "(tolerance 0)");
+    // What is no number is recorded by its name.
+    let special: Vec<u8> =
+        [f32::NAN, f32::NEG_INFINITY].iter().flat_map(|x| x.to_le_bytes()).collect();
+    model.write("x.bin", special);
+    let recorded = output("[1, 2]", "[NaN,-Infinity]");
+    expect(&recorded.replace("Y\"", "Y\", \"parameters\": {\"NaN \\\" Infinity\": 1}")).unwrap();
+    refused(&output("[1, 2]", "[NaN, Infinity]"), "\"-Infinity\", expected \"Infinity\"");
+    refused(&output("[1, 2]", "[1.0, -Infinity]"), "\"NaN\", expected 1.0");
+    refused(&output("[1, 2]", "[null]"), "has 1 elements");
     model.write("other.expected.json", "{}");
     refused(&output("[1, 2]", "[0.5, 2]"), "is the expected answer of no sample");
 }

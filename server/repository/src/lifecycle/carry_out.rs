@@ -88,12 +88,24 @@ impl Repository {
             loaded.extend(self.step_back(floor, &mut after, &next, &mut failed));
         }
         if moves.together {
-            // What was to change along and did not; what has long been broken holds nobody.
-            let changed_not = moves.asked.iter();
-            let changed_not = changed_not
-                .filter(|name| failed.contains_key(*name) || refused.contains_key(*name));
-            let changed_not = changed_not.cloned().collect();
-            self.hold_back(&before, &mut after, wanted, &next, &changed_not, &mut failed);
+            // What was to change along and did not. What has long been broken holds nobody but those
+            // that it was to come along with.
+            let fails = |name: &str| failed.contains_key(name) || refused.contains_key(name);
+            let changed_not = moves.asked.iter().filter(|name| fails(name));
+            let mut changed_not: BTreeSet<String> = changed_not.cloned().collect();
+            let wants = |name: &str| next.get(name).map(|model| model.source.fingerprint);
+            if moves.fall_back {
+                wanted.holds.forget_changed(wants, fails, moves.asked);
+                changed_not.extend(wanted.holds.members());
+            }
+            let mut held =
+                self.hold_back(&before, &mut after, wanted, &next, &changed_not, &mut failed);
+            if moves.fall_back {
+                // An ensemble that was only to be loaded anew with its members waits for none.
+                let had = |name: &str| wanted.models.get(name).map(|old| old.source.fingerprint);
+                held.retain(|name, _| had(name) != wants(name));
+                wanted.holds.add(held, wants, |name| refused.contains_key(name));
+            }
         }
         for (name, error) in &failed {
             self.loader.ended(name, Some(error));
@@ -132,7 +144,8 @@ impl Repository {
         failed
     }
 
-    /// What cannot move together stays as it was.
+    /// What cannot move together stays as it was. Returns what is held by a member that did not come
+    /// along, with that member.
     fn hold_back(
         &self,
         before: &ModelSnapshot,
@@ -141,7 +154,7 @@ impl Repository {
         next: &BTreeMap<String, Desired>,
         changed_not: &BTreeSet<String>,
         failed: &mut BTreeMap<String, Error>,
-    ) {
+    ) -> BTreeMap<String, String> {
         // Of what an ensemble is made now and of what it was: one that fails goes on as it was.
         let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, model) in next.iter().chain(wanted.models.iter()) {
@@ -151,10 +164,11 @@ impl Repository {
             }
         }
         let not: BTreeSet<String> = failed.keys().cloned().collect();
+        let mut held = BTreeMap::new();
         for (name, because) in held_back(before, after, &members, &not, changed_not) {
             after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
             let would = if next.contains_key(&name) { "load" } else { "go" };
-            let error = Error::invalid(match because {
+            let error = Error::invalid(match &because {
                 Because::Ensemble(ensemble) => format!(
                     "it would {would}, but ensemble '{ensemble}', which is made of it, would not: both stay as they were"
                 ),
@@ -163,12 +177,20 @@ impl Repository {
                 ),
             });
             self.states.failed(&name, None, error.message());
+            if let Because::Member { member, .. } = because {
+                held.insert(name.clone(), member);
+            }
             failed.insert(name, error);
         }
+        held
     }
 
     /// The one swap.
     fn publish(&self, before: &ModelSnapshot, after: ModelSnapshot) {
+        // First, so that a server that goes from one version to the next is never unready.
+        for version in after.models.values().flat_map(|model| model.versions.values()) {
+            self.states.ready(&version.retirement);
+        }
         for (name, old) in &before.models {
             let new = after.models.get(name).map(|model| &model.versions);
             let gone = old
@@ -176,9 +198,6 @@ impl Repository {
                 .iter()
                 .filter(|(version, _)| new.is_none_or(|versions| !versions.contains_key(version)));
             gone.for_each(|(_, version)| self.states.unloading(&version.retirement));
-        }
-        for version in after.models.values().flat_map(|model| model.versions.values()) {
-            self.states.ready(&version.retirement);
         }
         self.published.store(Arc::new(after));
     }

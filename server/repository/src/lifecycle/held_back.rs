@@ -20,6 +20,61 @@ pub(super) enum Because {
     },
 }
 
+/// Models that stay as they are because a member of the same ensemble did not come along: as long as both
+/// stay as they are, later looks at the files hold them, too.
+#[derive(Debug, Default)]
+pub(super) struct Holds(BTreeMap<String, Hold>);
+
+#[derive(Debug)]
+struct Hold {
+    /// Of the files that it would be loaded from; `None` where it would go.
+    fingerprint: Option<u64>,
+    /// What did not come along.
+    member: String,
+    /// Of the files that the member was wanted with: those that failed or, where its new ones could not
+    /// be read, the old ones.
+    of: Option<u64>,
+    /// The member's files could not be read, which is told once.
+    unread: bool,
+}
+
+impl Holds {
+    /// Forgets those where either of the two is wanted otherwise than before, or the member serves.
+    pub(super) fn forget_changed(
+        &mut self,
+        wants: impl Fn(&str) -> Option<u64>,
+        fails: impl Fn(&str) -> bool,
+        asked: &[String],
+    ) {
+        self.0.retain(|name, Hold { fingerprint, member, of, unread }| {
+            let unread = *unread && !asked.contains(member);
+            wants(name) == *fingerprint && wants(member) == *of && (unread || fails(member))
+        });
+    }
+
+    /// What did not come along.
+    pub(super) fn members(&self) -> impl Iterator<Item = String> {
+        self.0.values().map(|hold| hold.member.clone())
+    }
+
+    /// These models are held by these members.
+    pub(super) fn add(
+        &mut self,
+        held: BTreeMap<String, String>,
+        wants: impl Fn(&str) -> Option<u64>,
+        unread: impl Fn(&str) -> bool,
+    ) {
+        let holds = held.into_iter().map(|(name, member)| {
+            let (fingerprint, of, unread) = (wants(&name), wants(&member), unread(&member));
+            (name, Hold { fingerprint, member, of, unread })
+        });
+        // One that stands tells what it began with.
+        for (name, hold) in holds {
+            self.0.entry(name).or_insert(hold);
+        }
+    }
+}
+
 /// Whether a model serves in `after` otherwise than it did in `before`.
 pub(super) fn differs(before: &ModelSnapshot, after: &ModelSnapshot, name: &str) -> bool {
     let versions = |snapshot: &'_ ModelSnapshot| {

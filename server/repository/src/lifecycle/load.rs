@@ -114,8 +114,11 @@ impl Loading<'_> {
                 Err((_, error)) if floor.is_none() || !source.takes_latest() => return Err(error),
                 Err((version, error)) => {
                     // As if it had never come: then the version before would serve.
-                    let left = source.versions.iter().copied().filter(|&other| other != version);
-                    source.set_versions(left.collect());
+                    let left = source.versions.iter().copied();
+                    let left =
+                        left.filter(|other| *other != version && !source.barred.contains(other));
+                    let left = left.collect();
+                    source.set_versions(left);
                     if serves.is_some_and(|serves| source.selected().last() <= Some(&serves)) {
                         return Err(first.unwrap_or(error));
                     }

@@ -32,32 +32,31 @@ pub struct PollOutcome {
 
 impl Repository {
     /// Looks at the repository, and loads and unloads what has changed since the last look and has not
-    /// for `settle`. The first poll loads everything.
+    /// for `settle`; `now` tells the time. The first poll loads everything.
     ///
     /// # Errors
     /// If the repository cannot be listed; then nothing changes.
-    pub fn poll(&self, now: Timestamp, settle: Duration) -> Result<PollOutcome, RepositoryError> {
+    pub fn poll(
+        &self,
+        now: &dyn Fn() -> Timestamp,
+        settle: Duration,
+    ) -> Result<PollOutcome, RepositoryError> {
         let models = self.scan()?;
-        let mut places = BTreeMap::new();
-        let mut failed = BTreeMap::new();
-        for (name, found) in &models {
-            match found.place() {
-                Ok(place) => drop(places.insert(name.clone(), Some(place))),
-                Err(error) => {
-                    places.insert(name.clone(), None);
-                    failed.insert(name.clone(), self.refuse(name, error.into()));
-                }
-            }
-        }
+        let place = |found: &Found| found.place().map_err(Error::from);
+        let places = models.iter().map(|(name, found)| (name.clone(), place(found))).collect();
         let mut polled = self.polled.lock().expect("a poll does not panic while it holds the lock");
         let mut look = polled.look(&places, now, settle);
         if look.first && models.is_empty() {
             self.warn_of_emptiness();
         }
-        let mut outcome = PollOutcome { failed, restless: !look.restless.is_empty() };
-        for (name, error) in &look.unreadable {
-            let error = Error::invalid(error.clone());
-            outcome.failed.insert(name.clone(), self.refuse(name, error));
+        let mut outcome =
+            PollOutcome { restless: !look.restless.is_empty(), ..PollOutcome::default() };
+        let unreadable = std::mem::take(&mut look.unreadable);
+        // What cannot be read does not come along, and holds what it was to come along with.
+        let mut asked: Vec<String> = unreadable.keys().cloned().collect();
+        for (name, error) in unreadable {
+            let error = self.refuse(&name, error);
+            outcome.failed.insert(name, error);
         }
         if look.changed.is_empty() && look.gone.is_empty() {
             return Ok(outcome);
@@ -67,7 +66,7 @@ impl Repository {
             return Ok(PollOutcome::default());
         }
         for name in wait_for(&look, &wanted) {
-            if polled.waits(&name, now, settle * PATIENCE) {
+            if polled.waits(&name, now(), settle * PATIENCE) {
                 look.rests.remove(&name);
                 look.changed.remove(&name);
                 polled.again(&name);
@@ -95,8 +94,11 @@ impl Repository {
             };
             let stats = source.set_entries(rest.entries.clone());
             // Nothing fits them if they have been written since they were at rest.
-            source.stats = Some(if total(&stats) == rest.stat { stats } else { Stats::new() });
-            if wanted.gone_back.get(name) == Some(&source.fingerprint) {
+            // Files of a store are fetched whole, and other processes may link them meanwhile.
+            let whole = if total(&stats) == rest.stat { stats } else { Stats::new() };
+            source.stats = (!models[name].is_stored()).then_some(whole);
+            let gone_back = wanted.gone_back.get(name);
+            if gone_back.is_some_and(|gone_back| gone_back.fingerprint == source.fingerprint) {
                 // They may have been broken in between.
                 if self.states.mended(name, &source.versions) {
                     let serve = self.serving_versions(name);
@@ -107,6 +109,7 @@ impl Repository {
                 }
                 continue;
             }
+            source.barred = gone_back.map(|gone_back| gone_back.same(&source)).unwrap_or_default();
             let known = next.get_mut(name);
             if let Some(known) =
                 known.filter(|known| known.source.fingerprint == source.fingerprint)
@@ -134,8 +137,8 @@ impl Repository {
             }
             next.insert(name.clone(), Desired { source, explicit: true });
         }
-        let changed: Vec<String> = look.changed.into_iter().collect();
-        let moves = Moves { asked: &changed, together: true, fall_back: true, ..Moves::default() };
+        asked.extend(look.changed);
+        let moves = Moves { asked: &asked, together: true, fall_back: true, ..Moves::default() };
         let failed = self.carry_out(&mut wanted, next, &outcome.failed, &moves);
         look_again(&mut polled, &models, &look.rests, &failed);
         outcome.failed.extend(failed);

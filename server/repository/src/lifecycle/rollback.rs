@@ -20,6 +20,32 @@ pub(super) struct Earlier {
     pub(super) published: u64,
 }
 
+/// The files that a model went back from.
+pub(super) struct GoneBack {
+    pub(super) fingerprint: u64,
+    /// The versions that served, with what their files say.
+    versions: BTreeMap<u64, u64>,
+}
+
+impl GoneBack {
+    fn from(source: &ModelSource) -> Self {
+        let mut versions = source.prints();
+        let selected = source.selected();
+        versions.retain(|version, _| selected.contains(version));
+        Self { fingerprint: source.fingerprint, versions }
+    }
+
+    /// Those of its versions that `source` has, too, unchanged.
+    pub(super) fn same(&self, source: &ModelSource) -> BTreeSet<u64> {
+        let prints = source.prints();
+        self.versions
+            .iter()
+            .filter(|(version, print)| prints.get(version) == Some(print))
+            .map(|(version, _)| *version)
+            .collect()
+    }
+}
+
 /// A model that went back.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RolledBack {
@@ -50,7 +76,7 @@ impl Repository {
             let source = restore(name, &wanted.earlier[name].source)?;
             let desired = next.get_mut(name).expect("what is earlier is wanted");
             if desired.source.fingerprint != source.fingerprint {
-                gone_back.insert(name.clone(), desired.source.fingerprint);
+                gone_back.insert(name.clone(), GoneBack::from(&desired.source));
             }
             *desired = Desired { source, explicit: desired.explicit };
         }
@@ -120,21 +146,25 @@ fn along(wanted: &WantedModels, name: &str) -> Option<Vec<String>> {
 fn restore(name: &str, earlier: &ModelSource) -> Result<ModelSource, RepositoryError> {
     let mut source = earlier.clone();
     source.stats = None;
-    // What came with a call, or was gone back to before, stands where it was.
-    if source.temporary.is_some() {
-        return Ok(source);
-    }
-    let kept =
-        source.kept.as_ref().ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() })?;
+    let Some(kept) = source.kept.clone() else {
+        // What came with a call stands where it was.
+        let stands = source.temporary.is_some();
+        return stands
+            .then_some(source)
+            .ok_or_else(|| RepositoryError::NoEarlier { name: name.to_owned() });
+    };
     let unkept = |reason| RepositoryError::Earlier { name: name.to_owned(), reason };
-    let (temporary, place) = kept.restore(&source.config.name).map_err(unkept)?;
+    // What was gone back to before stands where it was, too.
+    if source.temporary.is_none() {
+        let (temporary, place) = kept.restore(&source.config.name).map_err(unkept)?;
+        source.temporary = Some(Arc::new(temporary));
+        source.place = place;
+    }
     // What was only touched says what it said, which is known of files that are polled.
     if let Some(path) = kept.written().map_err(unkept)?
-        && !source.says_the_same(&place)
+        && !source.says_the_same(&source.place)
     {
         return Err(RepositoryError::Written { name: name.to_owned(), path: path.to_owned() });
     }
-    source.temporary = Some(Arc::new(temporary));
-    source.place = place;
     Ok(source)
 }

@@ -159,7 +159,9 @@ fn earlier_versions(
         }
         let Some(serving) = newest(after, &name) else { continue };
         let lowest = newest(floor, &name).filter(|version| model.source.versions.contains(version));
-        let between = |version: &u64| *version < serving && Some(*version) > lowest;
+        let between = |version: &u64| {
+            *version < serving && Some(*version) > lowest && !model.source.barred.contains(version)
+        };
         let before: Vec<u64> = model.source.versions.iter().copied().filter(between).collect();
         if !before.is_empty() {
             earlier.push((name, before));

@@ -155,6 +155,7 @@ fn model(name: &str, scheduling: &str) -> String {
 mod earlier;
 mod polling;
 mod start_up;
+mod together;
 
 #[test]
 fn files_that_are_made_are_missed_with_the_way_to_make_them() {

@@ -116,6 +116,49 @@ fn what_was_gone_back_from_is_no_fault_once_it_is_mended() {
 }
 
 #[test]
+fn what_was_gone_back_from_does_not_step_in_for_what_is_broken() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("n/2/model", "two");
+    fixture.poll(1);
+    fixture.poll(3);
+    fixture.roll_back("n");
+    let one = lines([("e", 1), ("m", 1), ("n", 1)]);
+    fixture.write("n/3/broken", "");
+    fixture.poll(4);
+    fixture.poll(6);
+    assert_eq!(fixture.versions(), one);
+    // Nor where it had stepped in before it was gone back from.
+    fixture.write("n/2/model", "another two");
+    fixture.poll(10);
+    fixture.poll(12);
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 2)]));
+    fixture.roll_back("n");
+    fixture.write("m/1/model", "something else");
+    fixture.poll(20);
+    fixture.poll(22);
+    assert_eq!(fixture.versions(), one);
+}
+
+#[test]
+fn what_was_written_over_is_not_gone_back_to_twice() {
+    let fixture = Fixture::new();
+    fixture.write("n/1/model", "one");
+    fixture.poll(0);
+    for (version, second) in [(2, 1), (3, 10)] {
+        fixture.write(&format!("n/{version}/model"), "next");
+        fixture.poll(second);
+        fixture.poll(second + 2);
+        if version == 2 {
+            fixture.roll_back("n");
+        }
+    }
+    fixture.write("n/1/model", "written over");
+    let error = fixture.repository.roll_back("n").unwrap_err();
+    assert!(error.message().contains("'1/model' was written in place"), "{error}");
+}
+
+#[test]
 fn what_moved_together_goes_back_together() {
     let fixture = Fixture::new();
     fixture.write("m/1/model", "one");

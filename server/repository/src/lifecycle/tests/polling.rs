@@ -8,8 +8,12 @@ const SETTLE: Duration = Duration::from_secs(2);
 impl Fixture {
     /// Polls at that second; names that failed.
     pub(super) fn poll(&self, second: u64) -> Vec<String> {
-        let now = Timestamp::from_nanos(second * 1_000_000_000);
-        self.repository.poll(now, SETTLE).unwrap().failed.into_keys().collect()
+        self.look(second).failed.into_keys().collect()
+    }
+
+    fn look(&self, second: u64) -> PollOutcome {
+        let now = move || Timestamp::from_nanos(second * 1_000_000_000);
+        self.repository.poll(&now, SETTLE).unwrap()
     }
 
     pub(super) fn remove(&self, path: &str) {
@@ -151,6 +155,39 @@ fn what_fails_leaves_what_serves_and_says_why() {
     fixture.poll(30);
     fixture.poll(32);
     assert!(!fixture.serves("n"));
+}
+
+#[test]
+fn what_python_writes_beside_its_files_is_no_change() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.loads();
+    fixture.write("n/1/__pycache__/model.cpython-311.pyc", "compiled");
+    fixture.poll(1);
+    fixture.poll(3);
+    assert!(fixture.loads().is_empty());
+    assert!(!fixture.look(5).restless);
+}
+
+#[test]
+fn what_never_served_and_is_gone_leaves_the_server_ready() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    fixture.write("x/config.pbtxt", "nonsense: 1");
+    fixture.poll(1);
+    fixture.poll(3);
+    assert!(!fixture.repository.all_ready());
+    fixture.remove("x");
+    fixture.poll(10);
+    fixture.poll(12);
+    assert!(fixture.repository.all_ready());
+
+    let explicit = Fixture::new();
+    explicit.write("n/1/broken", "");
+    explicit.load("n").unwrap_err();
+    assert!(!explicit.repository.all_ready());
+    explicit.repository.unload("n", false);
+    assert!(explicit.repository.all_ready());
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn versions_that_do_not_belong_together_are_not_served_together() {
     assert!(fixture.repository.all_ready());
 
     // When the rest comes, both move.
-    fixture.write("e/1/needs", "two");
+    fixture.replace("e/1/needs", "two");
     fixture.poll(10);
     assert!(fixture.poll(12).is_empty());
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 1)]));
