@@ -155,10 +155,20 @@ impl Cache {
         }
         let directory = blob.parent().expect("a blob is in a directory");
         fs::create_dir_all(directory).map_err(StoreError::cache(directory))?;
+        // Not before: a part that was left read-only could not be continued.
         let read_only = fs::Permissions::from_mode(0o444);
-        fs::set_permissions(&part.path, read_only).map_err(StoreError::cache(&part.path))?;
-        fs::rename(&part.path, &blob).map_err(StoreError::cache(&blob))?;
+        fs::rename(&part.path, &blob)
+            .and_then(|()| fs::set_permissions(&blob, read_only))
+            .map_err(StoreError::cache(&blob))?;
         sync(directory)
+    }
+
+    /// Keeps a blob that no model is made of yet from those who make room; `None` if it needs no keeping,
+    /// or cannot be kept.
+    pub(crate) fn pin(&self, content: Digest) -> Option<Pin> {
+        let (blob, pin) = (self.blob(content), self.scratch());
+        let alone = fs::symlink_metadata(&blob).is_ok_and(|found| found.nlink() == 1);
+        (alone && fs::hard_link(&blob, &pin).is_ok()).then_some(Pin(pin))
     }
 
     /// Bytes that are free where the cache is.
@@ -186,6 +196,16 @@ impl Cache {
                 remove(&part);
             }
         }
+    }
+}
+
+/// A link to a blob, which whoever makes room takes for a model's.
+#[derive(Debug)]
+pub(crate) struct Pin(PathBuf);
+
+impl Drop for Pin {
+    fn drop(&mut self) {
+        remove(&self.0);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     StoreError,
-    cache::{self, Cache},
+    cache::{self, Cache, Pin},
     digest::Digest,
 };
 use rustix::fs::{Timespec, Timestamps, UTIME_NOW};
@@ -20,6 +20,8 @@ pub(crate) struct Contents {
     /// Content and size, by path.
     pub(crate) files: BTreeMap<String, (Digest, u64)>,
     pub(crate) directories: BTreeSet<String>,
+    /// Until the directory has them.
+    pub(crate) _pins: Vec<Pin>,
 }
 
 /// A model's directory, kept as long as this lives.

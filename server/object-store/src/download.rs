@@ -78,15 +78,9 @@ pub(crate) async fn download(
         }
     }
     let content = hasher.finish();
-    if let Some(expected) = file.sha256.filter(|expected| *expected != content) {
+    if file.sha256.is_some_and(|expected| expected != content) {
         crate::cache::remove(&part.path);
-        return Err(StoreError::Content {
-            url: url.to_owned(),
-            object: file.object.clone(),
-            expected: expected.to_string(),
-            got: content.to_string(),
-            source_of_truth: origin.source_of_truth(),
-        });
+        return Err(unfit(origin, file, content.to_string()));
     }
     let (owned, size) = (Arc::clone(cache), file.size);
     let object = file.clone();
@@ -161,6 +155,17 @@ fn wrong_size(origin: &Origin, file: &File, got: u64) -> StoreError {
 /// Whether another attempt would end the same way.
 fn is_lasting(error: &StoreError) -> bool {
     !matches!(error, StoreError::Unreachable { .. } | StoreError::Answer { .. })
+}
+
+/// The content is not what it was to be, but this.
+pub(crate) fn unfit(origin: &Origin, file: &File, got: String) -> StoreError {
+    StoreError::Content {
+        url: origin.url().to_owned(),
+        object: file.object.clone(),
+        expected: file.sha256.map(|expected| expected.to_string()).unwrap_or_default(),
+        got,
+        source_of_truth: origin.source_of_truth(),
+    }
 }
 
 /// What a failed write means; a full disk is told with what to do.

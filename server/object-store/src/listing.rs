@@ -51,25 +51,25 @@ pub(crate) struct Model {
 pub(crate) type Models = BTreeMap<String, Result<Model, StoreError>>;
 
 /// The models that `objects` make up: one for each directory at the top. Objects at the top, and
-/// directories whose names start with a dot, are none; as in a repository on disk.
-///
-/// # Errors
-/// If a model's name cannot be one.
-pub(crate) fn models(url: &str, objects: Vec<Object>) -> Result<Models, StoreError> {
+/// directories whose names start with a dot, are none; as in a repository on disk. A name that no directory
+/// can have is an error of that model alone.
+pub(crate) fn models(url: &str, objects: Vec<Object>) -> Models {
     let mut models: BTreeMap<String, Vec<Object>> = BTreeMap::new();
+    let mut wrong = Models::new();
     for object in objects {
         let Some((name, _)) = object.name.split_once('/') else { continue };
         if name.starts_with('.') {
             continue;
         }
-        check_name(name).map_err(|why| StoreError::Name {
-            url: url.to_owned(),
-            name: shown(&object.name),
-            why,
-        })?;
+        if let Err(why) = check_name(name) {
+            let error = StoreError::Name { url: url.to_owned(), name: shown(&object.name), why };
+            wrong.insert(shown(name), Err(error));
+            continue;
+        }
         models.entry(name.to_owned()).or_default().push(object);
     }
-    Ok(models.into_iter().map(|(name, objects)| (name, model(url, objects))).collect())
+    wrong.extend(models.into_iter().map(|(name, objects)| (name, model(url, objects))));
+    wrong
 }
 
 fn model(url: &str, objects: Vec<Object>) -> Result<Model, StoreError> {
@@ -174,7 +174,7 @@ pub(crate) fn shown(name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn listed(names: &[(&str, u64)]) -> Result<Models, StoreError> {
+    fn listed(names: &[(&str, u64)]) -> Models {
         let object = |(name, size): &(&str, u64)| Object {
             name: (*name).to_owned(),
             size: *size,
@@ -194,8 +194,7 @@ mod tests {
             ("b/1", 0),
             ("c/1", 0),
             ("c/1/x", 4),
-        ])
-        .unwrap();
+        ]);
         let paths = |name: &str| models[name].as_ref().unwrap().files.keys().collect::<Vec<_>>();
         assert_eq!(models.keys().collect::<Vec<_>>(), ["a", "b", "c"]);
         assert_eq!(paths("a"), ["1/model.onnx", "config.pbtxt"]);
@@ -221,18 +220,20 @@ mod tests {
             (&long, "255"),
             (&deep, "15"),
         ] {
-            let models = listed(&[(&format!("m/{path}"), 1)]).unwrap();
+            let models = listed(&[(&format!("m/{path}"), 1)]);
             let refusal = models["m"].as_ref().unwrap_err().to_string();
             assert!(refusal.contains(why) && refusal.contains("s3://b"), "{path:?}: {refusal}");
             assert!(!refusal.contains('\n'), "{refusal}");
         }
-        assert!(listed(&[("a\tb/x", 1)]).unwrap_err().to_string().contains("a\\tb"));
-        assert!(listed(&[("../x", 1)]).unwrap().is_empty(), "a name with a dot first is no model");
+        let models = listed(&[("a\tb/x", 1), ("m/1/x", 1)]);
+        assert!(models["a\\tb"].as_ref().unwrap_err().to_string().contains("control"));
+        assert!(models["m"].is_ok(), "the others are there");
+        assert!(listed(&[("../x", 1)]).is_empty(), "a name with a dot first is no model");
     }
 
     #[test]
     fn a_file_is_no_directory() {
-        let models = listed(&[("m/1", 3), ("m/1/x", 4)]).unwrap();
+        let models = listed(&[("m/1", 3), ("m/1/x", 4)]);
         assert!(models["m"].as_ref().unwrap_err().to_string().contains("a file and a directory"));
     }
 
@@ -240,7 +241,7 @@ mod tests {
     fn a_model_has_so_many_files() {
         let names: Vec<_> = (0..=MAX_FILES).map(|n| (format!("m/1/{n}"), 1)).collect();
         let names: Vec<_> = names.iter().map(|(name, size)| (name.as_str(), *size)).collect();
-        let models = listed(&names).unwrap();
+        let models = listed(&names);
         assert!(models["m"].as_ref().unwrap_err().to_string().contains("10000 files"));
     }
 }

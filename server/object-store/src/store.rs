@@ -95,6 +95,9 @@ struct Seen {
     manifest: Option<Digest>,
     /// By model, the latest last.
     handed_out: HashMap<String, VecDeque<(Model, Directory)>>,
+    /// Objects whose content was not what the manifest says, with the digest that it has: asked for again
+    /// they would be the same.
+    unfit: HashMap<String, (File, String)>,
 }
 
 /// Opens the store that `url` names; asks it nothing yet.
@@ -182,6 +185,7 @@ impl ObjectStore {
         let models = Arc::new(models);
         {
             let mut seen = self.seen();
+            seen.unfit.retain(|_, (file, _)| names(&models, file));
             seen.models = Some(Arc::clone(&models));
             seen.manifest = manifest;
         }
@@ -196,7 +200,7 @@ impl ObjectStore {
         };
         let objects = bucket.list().await?;
         let Some(found) = objects.iter().find(|object| object.name == manifest::FILE) else {
-            return Ok((listing::models(bucket.url(), objects)?, None));
+            return Ok((listing::models(bucket.url(), objects), None));
         };
         if found.size > manifest::MAX_BYTES {
             let why = format!("expected at most {} bytes, got {}", manifest::MAX_BYTES, found.size);
@@ -223,10 +227,17 @@ impl ObjectStore {
         if let Some(content) = self.cache.known(self.origin.url(), file) {
             return Ok(content);
         }
+        let got = self.seen().unfit.get(&file.object).filter(|(same, _)| same == file).cloned();
+        if let Some((_, got)) = got {
+            return Err(download::unfit(&self.origin, file, got));
+        }
         let permit = self.downloads.acquire().await;
         let content =
             download::download(&self.origin, &self.cache, file, self.retries, &self.counters).await;
         drop(permit);
+        if let Err(StoreError::Content { got, .. }) = &content {
+            self.seen().unfit.insert(file.object.clone(), (file.clone(), got.clone()));
+        }
         content
     }
 
@@ -282,15 +293,25 @@ impl ObjectStore {
             }
             tracing::info!(model = name, store = url, files = missing.len(), bytes, "downloading");
         }
+        let pins = Mutex::new(Vec::new());
         let one = async |path: &str, file: &File| {
-            self.content(file).await.map(|content| (path.to_owned(), (content, file.size)))
+            let content = self.content(file).await?;
+            let pin = self.cache.pin(content);
+            pins.lock().unwrap_or_else(PoisonError::into_inner).extend(pin);
+            Ok::<_, StoreError>((path.to_owned(), (content, file.size)))
         };
         let all = futures_util::stream::iter(&model.files)
             .map(|(path, file)| one(path, file))
             .buffer_unordered(DOWNLOADS)
             .try_collect();
         let files = self.runtime().block_on(all)?;
-        Ok(Contents { model: name.to_owned(), files, directories: model.directories.clone() })
+        let pins = pins.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Ok(Contents {
+            model: name.to_owned(),
+            files,
+            directories: model.directories.clone(),
+            _pins: pins,
+        })
     }
 
     fn make_room(&self) {
@@ -308,6 +329,11 @@ impl ObjectStore {
         }
         eviction::make_room(&self.cache, self.cache_bytes, &needed);
     }
+}
+
+/// Whether a model is made of this file.
+fn names(models: &Models, file: &File) -> bool {
+    models.values().flatten().any(|model| model.files.values().any(|other| other == file))
 }
 
 impl ModelStore for ObjectStore {

@@ -2,11 +2,12 @@
 
 use crate::{
     ObjectStore, StoreOptions, Variables, bucket::Bucket, cache::Cache, counters::Counters,
-    download, listing::File, manifest, store::Origin,
+    digest::Digest, download, eviction, listing::File, manifest, store::Origin,
 };
 use hippocamp_types::{ErrorCode, ModelStore as _};
 use object_store::{ObjectStoreExt as _, memory::InMemory, path::Path};
 use std::{
+    collections::HashSet,
     fs,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
@@ -209,6 +210,15 @@ fn a_manifest_switches_all_at_once() {
     fresh.list().unwrap();
     let refusal = fresh.fetch("m").unwrap_err().to_string();
     assert!(refusal.contains("v2/m/2/model.onnx") && refusal.contains("SHA-256"), "{refusal}");
+    // It is told as often as it is asked for, and downloaded once ...
+    let bytes = fresh.bytes_downloaded();
+    fresh.list().unwrap();
+    assert_eq!(fresh.fetch("m").unwrap_err().to_string(), refusal);
+    assert_eq!(fresh.bytes_downloaded(), bytes);
+    // ... until it is uploaded again.
+    world.put("models/v2/m/2/model.onnx", "better");
+    let again = fetch(&fresh, "m");
+    assert_eq!(fs::read_to_string(again.join("2/model.onnx")).unwrap(), "better");
 }
 
 #[test]
@@ -230,6 +240,26 @@ fn room_is_made_of_what_nobody_uses() {
     fetch(&next, "b");
     fetch(&next, "c");
     assert_eq!(next.bytes_downloaded(), 0);
+}
+
+#[test]
+fn what_another_server_puts_together_stays() {
+    let world = World::new(&[("models/a/1/x", "needed"), ("models/b/1/x", "not")]);
+    let building = Cache::open(world.cache.path()).unwrap();
+    let store = world.open(0);
+    fetch(&store, "a");
+    drop(store);
+    fs::remove_dir_all(world.cache.path().join("models")).unwrap();
+    let [blob] = &world.files("blobs")[..] else { panic!("one file") };
+    let content = Digest::parse(blob.file_name().unwrap().to_str().unwrap()).unwrap();
+
+    let pin = building.pin(content).unwrap();
+    eviction::make_room(&building, 1, &HashSet::new());
+    assert!(blob.exists());
+    drop(pin);
+    eviction::make_room(&building, 1, &HashSet::new());
+    assert!(!blob.exists());
+    assert!(building.pin(content).is_none());
 }
 
 #[test]
