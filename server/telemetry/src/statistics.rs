@@ -254,7 +254,6 @@ impl ModelStatistics {
     }
 
     fn count_execution(&self, batch_size: usize, [input, infer, output]: [u64; 3]) {
-        self.totals.add(Sum::Executions, 1);
         self.last_inference_ms.store(unix_ms(), Ordering::Relaxed);
         let batch_size = (batch_size as u64).clamp(1, self.max_batch_size);
         let mut batches = self.lock_batches();
@@ -263,6 +262,9 @@ impl ModelStatistics {
         batch.compute_input.add(input);
         batch.compute_infer.add(infer);
         batch.compute_output.add(output);
+        drop(batches);
+        // Last, so that whoever sees it counted sees the rest.
+        self.totals.add(Sum::Executions, 1);
     }
 
     fn lock_batches(&self) -> MutexGuard<'_, BTreeMap<u64, BatchReport>> {

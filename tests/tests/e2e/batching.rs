@@ -1,26 +1,28 @@
 //! The dynamic batcher and its limits, under many requests at once.
 
 use crate::clients::{
-    assert_serves, assert_simple, http, send, simple, statistics, status, text, within_limit,
+    assert_serves, assert_simple, http, send, simple, statistics, status, text, until_pending,
+    within_limit,
 };
 use ::http::Method;
 use hippocamp_client::{Error, InferResult};
 use hippocamp_tests::{Repository, Sandbox};
 use serde_json::json;
+use std::ops::Range;
 use tokio::task::JoinSet;
 
-/// Sends `count` requests at once, each with other numbers: request `i` is of `i` and 1.
-async fn at_once(
+/// Sends requests at once, each with other numbers: request `i` is of `i` and 1.
+fn at_once(
     server: &Sandbox,
     model: &'static str,
-    count: i32,
-) -> Vec<(i32, Result<InferResult, Error>)> {
+    numbers: Range<i32>,
+) -> JoinSet<(i32, Result<InferResult, Error>)> {
     let mut requests = JoinSet::new();
-    for i in 0..count {
+    for i in numbers {
         let client = http(server);
         requests.spawn(async move { (i, within_limit(client.infer(&simple(model, i, 1))).await) });
     }
-    requests.join_all().await
+    requests
 }
 
 /// Inferences and executions, after 64 requests.
@@ -34,7 +36,7 @@ async fn requests_at_once_share_executions() {
     let batching = "dynamic_batching { max_queue_delay_microseconds: 100000 }";
     let repository = Repository::new().simple("simple_dyn", batching);
     let server = Sandbox::start(repository.path());
-    for (i, answer) in at_once(&server, "simple_dyn", 64).await {
+    for (i, answer) in at_once(&server, "simple_dyn", 0..64).join_all().await {
         assert_simple(&answer.expect("it is answered"), i, 1);
     }
     let (inferences, executions) = counts(&server, "simple_dyn").await;
@@ -47,7 +49,7 @@ async fn requests_at_once_share_executions() {
 async fn without_a_batcher_each_request_is_an_execution() {
     let repository = Repository::new().simple("simple", "");
     let server = Sandbox::start(repository.path());
-    for (i, answer) in at_once(&server, "simple", 64).await {
+    for (i, answer) in at_once(&server, "simple", 0..64).join_all().await {
         assert_simple(&answer.expect("it is answered"), i, 1);
     }
     assert_eq!(counts(&server, "simple").await, (64, 64));
@@ -58,14 +60,16 @@ async fn a_full_queue_refuses() {
     // The batch waits for a company of eight that a queue of four never has room for.
     let batching = "dynamic_batching {
         preferred_batch_size: [ 8 ]
-        max_queue_delay_microseconds: 2000000
+        max_queue_delay_microseconds: 8000000
         default_queue_policy { max_queue_size: 4 }
     }";
     let repository = Repository::new().simple("small", batching);
     let server = Sandbox::start(repository.path());
+    let waiting = at_once(&server, "small", 0..4);
+    until_pending(&server, 4).await;
     let mut answered = 0;
     let mut refused = 0;
-    for (i, answer) in at_once(&server, "small", 32).await {
+    for (i, answer) in at_once(&server, "small", 4..32).join_all().await {
         match answer {
             Ok(result) => {
                 assert_simple(&result, i, 1);
@@ -77,6 +81,10 @@ async fn a_full_queue_refuses() {
                 refused += 1;
             }
         }
+    }
+    for (i, answer) in waiting.join_all().await {
+        assert_simple(&answer.expect("it had a place in the queue"), i, 1);
+        answered += 1;
     }
     assert_eq!(answered + refused, 32);
     assert!(answered >= 4 && refused > 0, "{answered} answered, {refused} refused");
@@ -90,7 +98,7 @@ async fn who_is_refused_is_told_when_to_come_again() {
         "slow",
         "dynamic_batching {
             preferred_batch_size: [ 8 ]
-            max_queue_delay_microseconds: 1000000
+            max_queue_delay_microseconds: 8000000
             default_queue_policy { max_queue_size: 1 }
         }",
     );
@@ -98,17 +106,15 @@ async fn who_is_refused_is_told_when_to_come_again() {
     let tensor =
         |name| json!({"name": name, "shape": [1, 16], "datatype": "INT32", "data": vec![1; 16]});
     let request = json!({"inputs": [tensor("INPUT0"), tensor("INPUT1")]}).to_string();
-    let mut requests = JoinSet::new();
-    for _ in 0..4 {
+    let infer = || {
         let (address, request) = (server.http().to_owned(), request.clone());
-        requests.spawn(async move {
-            send(&address, Method::POST, "/v2/models/slow/infer", &[], request).await
-        });
-    }
-    let answers = requests.join_all().await;
-    let refused: Vec<_> = answers.iter().filter(|answer| answer.status == 503).collect();
-    assert!(!refused.is_empty(), "{answers:?}");
-    for answer in refused {
-        assert!(answer.header("retry-after").is_some(), "{answer:?}");
-    }
+        async move { send(&address, Method::POST, "/v2/models/slow/infer", &[], request).await }
+    };
+    let waiting = tokio::spawn(infer());
+    until_pending(&server, 1).await;
+    let refused = infer().await;
+    assert_eq!(refused.status, 503, "{refused:?}");
+    assert!(refused.header("retry-after").is_some(), "{refused:?}");
+    let answer = waiting.await.expect("no panic");
+    assert_eq!(answer.status, 200, "{answer:?}");
 }

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 /// Nothing here may hang.
-const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// Waits for `work`, and no longer than any of it should take.
 pub(crate) async fn within_limit<T>(work: impl Future<Output = T>) -> T {
@@ -109,22 +109,44 @@ pub(crate) async fn assert_serves(server: &Sandbox, model: &str) {
     assert_simple(&infer(server, model, 40, 2).await.expect("the model serves"), 40, 2);
 }
 
+/// Waits until so many requests of the server's one model are in its queue.
+pub(crate) async fn until_pending(server: &Sandbox, requests: usize) {
+    let says = format!(" {requests}");
+    within_limit(async {
+        loop {
+            let page = body(&get(server.metrics(), "/metrics").await);
+            let pending = page.lines().any(|line| {
+                line.starts_with("nv_inference_pending_request_count{") && line.ends_with(&says)
+            });
+            if pending {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 /// Statistics of the one version of `model`, once they tell of `inferences`: a backend reports them
 /// after it has sent its responses.
 pub(crate) async fn statistics(server: &Sandbox, model: &str, inferences: u64) -> ModelStatistics {
     let client = http(server);
     within_limit(async {
+        let mut ended = false;
         loop {
             let found = client.statistics(Some(model), None).await.expect("the model is there");
             let [found] = found.try_into().expect("one version serves");
-            let ModelStatistics { inference_count, batch_stats, .. } = &found;
+            let ModelStatistics { inference_count, execution_count, batch_stats, .. } = &found;
             let executed: u64 =
                 batch_stats.iter().map(|batch| batch.batch_size * batch.compute_infer.count).sum();
-            // An ensemble has no executions of its own.
-            let settled = batch_stats.is_empty() || executed == *inference_count;
-            if *inference_count >= inferences && settled {
+            let executions: u64 = batch_stats.iter().map(|batch| batch.compute_infer.count).sum();
+            let settled = *inference_count >= inferences
+                && (executed, executions) == (*inference_count, *execution_count);
+            if settled && ended {
                 return found;
             }
+            // Figures are read one by one: those of this report may be of the moment before.
+            ended = settled;
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     })

@@ -1,7 +1,7 @@
 //! SIGTERM: not ready at once, requests in flight answered, exit code 0.
 
 use crate::clients::{
-    assert_serves, assert_simple, body, get, http, infer, simple, status, within_limit,
+    assert_serves, assert_simple, get, http, infer, simple, status, until_pending, within_limit,
 };
 use hippocamp_tests::{Repository, Sandbox, Settings};
 use std::{os::unix::net::UnixDatagram, time::Duration};
@@ -20,23 +20,6 @@ async fn until(address: &str, path: &str, status: u16) {
     .await;
 }
 
-/// Waits until a request of `slow` is in its queue.
-async fn until_pending(server: &Sandbox) {
-    within_limit(async {
-        loop {
-            let page = body(&get(server.metrics(), "/metrics").await);
-            let pending = page.lines().any(|line| {
-                line.starts_with("nv_inference_pending_request_count{") && line.ends_with(" 1")
-            });
-            if pending {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn requests_in_flight_are_answered() {
     let repository = Repository::new().simple("slow", SLOW);
@@ -44,7 +27,7 @@ async fn requests_in_flight_are_answered() {
     let client = http(&server);
     let in_flight =
         tokio::spawn(async move { within_limit(client.infer(&simple("slow", 40, 2))).await });
-    until_pending(&server).await;
+    until_pending(&server, 1).await;
     server.terminate();
     until(server.http(), "/v2/health/ready", 400).await;
     let refused = infer(&server, "slow", 1, 1).await.expect_err("no new work while it drains");

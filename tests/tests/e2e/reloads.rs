@@ -1,9 +1,10 @@
 //! A model that is unloaded leaves nothing behind: no memory, no thread, no second copy of its backend's
 //! library. Through a shared library, which is opened and closed with each round.
 
-use crate::clients::{assert_serves, http, within_limit};
+use crate::clients::{LIMIT, assert_serves, http, within_limit};
 use hippocamp_tests::{Repository, Sandbox, Settings, server_binary};
 use std::{fs, os::unix::fs::symlink, time::Duration};
+use tokio::time::{sleep, timeout};
 
 const ROUNDS: usize = 200;
 /// Rounds after which caches and arenas have the size that they keep.
@@ -12,13 +13,6 @@ const SETTLED: usize = 50;
 const TOLERANCE_KIB: u64 = 4 * 1024;
 /// The server gives memory back a moment after a version has ended.
 const GIVEN_BACK: Duration = Duration::from_millis(500);
-
-/// One number of /proc/<pid>/status.
-fn status(server: &Sandbox, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).expect("it runs");
-    let line = status.lines().find(|line| line.starts_with(field)).expect("a field of Linux");
-    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
-}
 
 /// How often the start of the library is mapped.
 fn mapped(server: &Sandbox, library: &str) -> usize {
@@ -45,6 +39,8 @@ async fn two_hundred_rounds_leave_nothing_behind() {
     let server = Settings::new(repository.path())
         .option("--model-control-mode", "explicit")
         .option("--backend-directory", backends.path())
+        // Each thread has a heap of its own: one that is first used late would be taken for a leak.
+        .option("--http-thread-count", "2")
         .start()
         .unwrap_or_else(|refusal| panic!("{refusal}"));
 
@@ -55,16 +51,25 @@ async fn two_hundred_rounds_leave_nothing_behind() {
         assert_serves(&server, "simple").await;
         client.unload("simple", false).await.expect("it unloads");
         if round == SETTLED {
-            settled = (rest(&server).await, status(&server, "VmRSS:"));
+            settled = (rest(&server).await, server.resident_kib());
         }
     }
-    let (threads, memory) = (rest(&server).await, status(&server, "VmRSS:"));
+    let threads = rest(&server).await;
+    let most = settled.1 + TOLERANCE_KIB;
+    // On a busy machine the moment is longer; a leak does not go away.
+    let given_back = async {
+        while server.resident_kib() >= most {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let given_back = timeout(LIMIT, given_back).await;
+    let memory = server.resident_kib();
     eprintln!(
         "after {SETTLED} and {ROUNDS} rounds: threads {} and {threads}, RSS {} and {memory} KiB",
         settled.0, settled.1
     );
     assert_eq!(threads, settled.0, "no thread stays");
-    assert!(memory < settled.1 + TOLERANCE_KIB, "{} KiB, then {memory} KiB", settled.1);
+    assert!(given_back.is_ok(), "{} KiB, then {memory} KiB", settled.1);
     assert!(mapped(&server, "libtriton_tract.so") <= 1, "the library is mapped once");
     server.stop();
 }
@@ -79,10 +84,10 @@ async fn rest(server: &Sandbox) -> usize {
     // An instance's thread has the instance's name.
     let ended = async {
         while names().iter().any(|name| name.starts_with("simple")) {
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     };
     within_limit(ended).await;
-    tokio::time::sleep(GIVEN_BACK).await;
+    sleep(GIVEN_BACK).await;
     names().iter().filter(|name| name.trim() != "hippocamp-io").count()
 }

@@ -38,7 +38,8 @@ async fn what_served_before_serves_again() {
     repository.write("other/1/model.onnx", "no model");
     until(&client, "other", "1 UNAVAILABLE").await;
     assert_eq!(infer(&server, "simple", 1, 1).await.expect("it serves").model_version, "1");
-    copy(&root.join("simple/2"), &root.join("simple/3"));
+    copy(&root.join("simple/2"), &root.join(".three"));
+    fs::rename(root.join(".three"), root.join("simple/3")).expect("it is one file system");
     until(&client, "simple", "3 READY").await;
 
     // The command does the same.

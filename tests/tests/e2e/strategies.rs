@@ -6,9 +6,10 @@ use hippocamp_tests::{Repository, Sandbox, Settings, compile_c};
 use std::path::Path;
 use tokio::task::JoinSet;
 
-/// Batches of up to eight requests wait for three seconds.
+/// Batches of up to eight requests wait for eight seconds: longer than a test may be held up between
+/// two requests.
 const BATCHING: &str =
-    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 3000000 }";
+    "dynamic_batching { preferred_batch_size: [ 8 ] max_queue_delay_microseconds: 8000000 }";
 
 fn config(parameters: &[(&str, &str)]) -> String {
     let parameter = |(key, value): &(&str, &str)| {
