@@ -30,7 +30,7 @@ REQUIREMENTS = HERE / "requirements.txt"
 CACHE = ROOT / ".cache" / "triton"
 
 INSTALL_S = 600
-START_S = 60
+START_S = 120
 STOP_S = 40
 REQUEST_S = 10
 # Ports are chosen before the server takes them, so another process may be faster.

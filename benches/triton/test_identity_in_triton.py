@@ -22,6 +22,7 @@ GOLDEN = peer.ROOT / "tests" / "golden" / "model_repository"
 BUILT = peer.ROOT / "target" / "release"
 MODELS = {"identity_bytes": "identity", "identity_fp32": "identity", "simple": "tract"}
 BATCHES = [1, 3]
+LIMIT_S = 30
 
 
 @pytest.fixture(scope="module")
@@ -138,7 +139,7 @@ def test_counts_what_it_answers(triton):
         check(triton, "grpc", model, 3)
         expected = tuple(count + more for count, more in zip(before, (3, 1, 1)))
         # They are reported a moment after the response.
-        end = time.monotonic() + 5
+        end = time.monotonic() + LIMIT_S
         while counts() != expected and time.monotonic() < end:
             time.sleep(0.002)
         assert counts() == expected
@@ -169,7 +170,7 @@ def test_loads_and_unloads(repositories):
             for model in MODELS:
                 assert server.request("POST", f"/v2/repository/models/{model}/unload", {}) == (200, None)
             # The answer to an unload does not wait for its end.
-            peer.wait_until(lambda: states(server) == {"UNAVAILABLE"}, 10, "every model to be unloaded")
+            peer.wait_until(lambda: states(server) == {"UNAVAILABLE"}, LIMIT_S, "every model to be unloaded")
         check_end(server)
 
 

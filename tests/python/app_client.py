@@ -11,6 +11,7 @@ from databases import Cluster, Postgres, Sqlite, without_postgres
 from hippocamp_app import App
 from hippocamp_server import ROOT, Server
 from PIL import Image
+from waiting import eventually
 
 PLOT = "an ageing mafia boss hands the family business to his reluctant youngest son"
 PATIENCE_S = 60
@@ -56,6 +57,11 @@ class Client:
 
     def health(self) -> dict:
         return self.get("/health").json()
+
+    def settled(self, kind: str) -> None:
+        """Waits until the database of this kind takes feedback, which may be after the app is ready, and has all of it."""
+        healthy = {"kind": kind, "status": "ok", "waiting": 0}
+        assert eventually(lambda: self.health()["database"], healthy) == healthy
 
 
 def refusal(answer: requests.Response, status: int, *words: str, field: str | None = None) -> dict:

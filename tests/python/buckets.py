@@ -1,7 +1,6 @@
 """A real S3 server (moto, a process of its own that verifies signatures), a proxy before it that counts requests and
 breaks them, and a small hub. Used by test_object_store.py."""
 
-import contextlib
 import dataclasses
 import hashlib
 import http.client
@@ -10,7 +9,6 @@ import json
 import os
 import pathlib
 import re
-import socket
 import ssl
 import subprocess
 import sys
@@ -27,21 +25,13 @@ BUCKET = "models-of-tests"
 START_S = 60
 
 
-def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class S3:
     """The S3 server, with one bucket and a user who may read and write it."""
 
     def __init__(self):
-        self.address = ("127.0.0.1", free_port())
-        self._log = tempfile.TemporaryFile("w+")
+        self._log = tempfile.NamedTemporaryFile("w+", prefix="moto-", suffix=".log")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", self.address[0], "-p", str(self.address[1])],
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
             env={**os.environ, "PYTHONWARNINGS": "ignore"},
             stdin=subprocess.DEVNULL,
             stdout=self._log,
@@ -55,12 +45,12 @@ class S3:
             raise
 
     def _wait(self) -> None:
+        """Until it has written its address, on which it listens by then."""
         deadline = time.monotonic() + START_S
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(self.address, timeout=1):
-                return
+        while not (told := re.search(r"Running on http://(127\.0\.0\.1):(\d+)\s", self.log())):
             assert self._process.poll() is None and time.monotonic() < deadline, f"no S3 server:\n{self.log()}"
             time.sleep(0.02)
+        self.address = (told[1], int(told[2]))
 
     def _set_up(self) -> None:
         iam = self._client("iam", "anyone", "anything")
@@ -100,8 +90,7 @@ class S3:
                     self.put(name + "/", b"")
 
     def log(self) -> str:
-        self._log.seek(0)
-        return self._log.read()
+        return pathlib.Path(self._log.name).read_text(errors="replace")
 
     def stop(self) -> None:
         self._process.terminate()

@@ -62,6 +62,8 @@ class Cluster:
     def session(self, database: str) -> subprocess.Popen:
         """A session that reads statements from its standard input."""
         arguments = ["--host", self._directory, "--username=hippocamp", "--dbname", database, "--no-psqlrc", "-Atq"]
+        # What cannot be done ends it: whoever waits for the next line would wait for ever.
+        arguments.append("--set=ON_ERROR_STOP=1")
         return subprocess.Popen(
             [self._programs / "psql", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, user=self._user, cwd="/", text=True
         )

@@ -8,6 +8,7 @@ import time
 
 import axe_playwright_python
 import pytest
+from app_client import Client
 from browser import Watch
 from hippocamp_app import App
 from hippocamp_server import ROOT, Server
@@ -20,6 +21,8 @@ SCREENSHOTS = ROOT / "target" / "page-screenshots"
 AXE = (pathlib.Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 PLOT = "an ageing mafia boss hands the family business to his reluctant youngest son"
 PATIENCE_MS = 30_000
+# As the page's own, of an explanation.
+EXPLAIN_PATIENCE_MS = 180_000
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,8 @@ def app(tmp_path_factory):
     """An application over a server of model_repository."""
     server = Server(ROOT / "model_repository")
     running = App(server.http, tmp_path_factory.mktemp("app"))
-    running.server = server
+    running.server, running.client = server, Client(running.origin)
+    running.client.settled("sqlite")
     yield running
     assert running.stop() == 0, running.log()
     assert server.stop() == 0, server.log()
@@ -136,9 +140,10 @@ class FilmPage:
             toggle.click()
 
     def choose(self, label, text, option):
-        """Types into a combobox and takes an option with the keyboard."""
+        """Writes into a combobox and takes an option with the keyboard."""
         field = self.raw.get_by_role("combobox", name=label, exact=True)
-        field.press_sequentially(text)
+        # All at once: the only list is that of the whole text, and none takes its place while it is walked.
+        field.fill(text)
         self.raw.get_by_role("option", name=option).first.wait_for()
         for _ in range(9):
             if option in self.raw.locator("#" + (field.get_attribute("aria-activedescendant") or "question")).inner_text():

@@ -4,6 +4,7 @@ import os
 import pathlib
 import select
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,19 @@ def binary() -> pathlib.Path:
     path = pathlib.Path(os.environ.get("HIPPOCAMP_BIN", ROOT / "target" / "release" / "hippocamp"))
     assert path.exists(), f"{path} is missing: run `make build` first"
     return path
+
+
+class Reserved:
+    """A port that is taken, but not listened on. A server that shares its port may, as often as it likes."""
+
+    def __enter__(self):
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._socket.bind(("127.0.0.1", 0))
+        return self._socket.getsockname()[1]
+
+    def __exit__(self, *_):
+        self._socket.close()
 
 
 class Process:

@@ -14,6 +14,7 @@ import grpc
 from hippocamp_server import GOLDEN, ROOT, Server
 from tritonclient.grpc import service_pb2 as messages
 from tritonclient.grpc import service_pb2_grpc
+from waiting import steady
 
 LIMIT_S = 30
 TELLS = """
@@ -112,6 +113,10 @@ class Bench:
         text = call(self.server.metrics, "GET", "/metrics").body.decode()
         [value] = re.findall(rf'^{name}{{model="{model}",version="1"}} (\S+)$', text, re.MULTILINE)
         return float(value)
+
+    def until_waiting(self, count):
+        """Waits until so many requests to `tells` wait while another is executed: each counts until an instance has taken it."""
+        steady(lambda: self.metric("nv_inference_pending_request_count", "tells"), count)
 
     def infer(self, model, inputs, headers=None, **more) -> Answer:
         """An inference over HTTP; `inputs` are (name, datatype, shape, data), `more` goes into the request."""

@@ -183,25 +183,25 @@ def priority(bench, _):
     """While one request holds the instance up, the urgent one of those that wait overtakes the others."""
     order, threads = [], []
 
-    def ask(name, sleep_ms=300, **parameters):
+    def ask(name, **parameters):
+        # Long enough that none of these threads tells its end after the next one's.
+        parameters["sleep_ms"] = 2000
+
         def run():
-            answer = bench.infer("tells", [("IN", "INT32", [1, 1], [1])], parameters={**parameters, "sleep_ms": sleep_ms}, id=name)
+            answer = bench.infer("tells", [("IN", "INT32", [1, 1], [1])], parameters=parameters, id=name)
             assert answer.status == 200, answer
             order.append(name)
 
         threads.append(threading.Thread(target=run))
         threads[-1].start()
 
-    def pending():
-        return bench.metric("nv_inference_pending_request_count", "tells")
-
-    ask("first", sleep_ms=2000)
-    ask("first", sleep_ms=2000)
-    until(lambda: pending() == 1)
+    ask("first")
+    ask("first")
+    bench.until_waiting(1)
     ask("low", priority=2)
-    until(lambda: pending() == 2)
+    bench.until_waiting(2)
     ask("high", priority=1)
-    until(lambda: pending() == 3)
+    bench.until_waiting(3)
     for thread in threads:
         thread.join(LIMIT_S)
     # Which came first of those that were sent one after the other is the network's to say.

@@ -235,7 +235,10 @@ def cancellation(bench, _):
     with pytest.raises(grpc.RpcError) as raised:
         list(call)
     assert raised.value.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    held = bench.rpc.ModelInfer.future(request("tells", [("IN", "INT32", [1, 1], [1])], parameters={"sleep_ms": 200}))
+    slow = request("tells", [("IN", "INT32", [1, 1], [1])], parameters={"sleep_ms": 2000})
+    held = [bench.rpc.ModelInfer.future(slow) for _ in range(2)]
+    bench.until_waiting(1)
     waiting = bench.rpc.ModelInfer.future(request("tells", [("IN", "INT32", [1, 1], [1])]))
+    bench.until_waiting(2)
     waiting.cancel()
-    assert held.result(LIMIT_S) and waiting.cancelled()
+    assert all(answer.result(LIMIT_S) for answer in held) and waiting.cancelled()

@@ -338,18 +338,15 @@ def disconnect(bench, _):
         return told["response_stats"].get("0", {}).get("success", {}).get("count", 0), told["inference_stats"]["fail"]["count"]
 
     answered, failed = served()
-    def pending():
-        return bench.metric("nv_inference_pending_request_count", "tells")
-
     slow = request("tells", [("IN", "INT32", [1, 1], [1])], parameters={"sleep_ms": 2000})
     held = [bench.rpc.ModelInfer.future(slow) for _ in range(2)]
-    until(lambda: pending() == 1)
+    bench.until_waiting(1)
     body = json.dumps({"inputs": [{"name": "IN", "shape": [1, 1], "datatype": "INT32", "data": [1]}]})
     with socket.create_connection((host, int(port)), timeout=LIMIT_S) as connection:
         connection.sendall(f"POST /v2/models/tells/infer HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
-        until(lambda: pending() == 2)
+        bench.until_waiting(2)
     assert all(answer.result(LIMIT_S) for answer in held)
     # What was asked after it was answered; it was not.
     assert bench.infer("tells", [("IN", "INT32", [1, 1], [1])]).status == 200
     assert eventually(served, (answered + 3, failed + 1)) == (answered + 3, failed + 1)
-    assert pending() == 0
+    assert bench.metric("nv_inference_pending_request_count", "tells") == 0

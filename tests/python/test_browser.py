@@ -38,8 +38,14 @@ class Operation:
         self.block.locator(".opblock-summary-control").click()
         self.block.locator(".execute").wait_for()
 
+    def offers(self, name):
+        """Waits for the page's example, in which this name is: it fills it in a moment after it has opened the call."""
+        expect(self.block.locator(".body-param__text")).to_have_value(re.compile(f'"{name}"'), timeout=PAGE_MS)
+
     def write(self, selector, text):
-        self.block.locator(selector).fill(text)
+        field = self.block.locator(selector)
+        field.fill(text)
+        expect(field).to_have_value(text, timeout=PAGE_MS)
 
     def execute(self):
         """Sends the request; the status, and the body, as the page shows them."""
@@ -58,6 +64,7 @@ def complaints(page, server):
 def test_the_page_of_all_routes(server, page):
     page.goto(f"http://{server.http}/docs")
     infer = Operation(page, "operations-Inference-post_v2_models_model_infer")
+    infer.offers("INPUT0")
     infer.write("tr[data-param-name='model'] input", "simple")
     infer.write(".body-param__text", json.dumps(REQUEST))
     status, answer = infer.execute()
@@ -71,8 +78,7 @@ def test_the_page_of_one_model(server, page, route, key):
     """Its example is sent as the page offers it."""
     page.goto(f"http://{server.http}/v2/models/ensemble_simple/docs")
     call = Operation(page, f"operations-Inference-post_v2_models_model_{route}")
-    # The page fills in its example a moment after it has opened the call.
-    expect(call.block.locator(".body-param__text")).to_have_value(re.compile('"INPUT1"'), timeout=PAGE_MS)
+    call.offers("INPUT1")
     status, answer = call.execute()
     assert status == "200" and answer["model_name"] == "ensemble_simple"
     assert key in answer

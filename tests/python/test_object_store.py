@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import socket
 import ssl
 import subprocess
 import time
@@ -16,7 +15,7 @@ import pytest
 import tritonclient.http as httpclient
 import trustme
 from buckets import BUCKET, S3, Hub, Proxy, Stub, environment, manifest_of
-from hippocamp_server import GOLDEN, Server, binary
+from hippocamp_server import GOLDEN, Reserved, Server, binary
 from tensors import CASES, check, inputs_for
 from waiting import until
 
@@ -92,18 +91,6 @@ def refusal(url, tmp_path, *arguments, environment) -> str:
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
     assert ended.returncode != 0
     return ended.stderr
-
-
-class Reserved:
-    """A port that is taken, but not listened on."""
-
-    def __enter__(self):
-        self._socket = socket.socket()
-        self._socket.bind(("127.0.0.1", 0))
-        return self._socket.getsockname()[1]
-
-    def __exit__(self, *_):
-        self._socket.close()
 
 
 def test_cold_and_warm(s3, proxy, prefix, serving):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from browser import without
-from film_page import PLOT, SCHEMES, SIZES, app, drawn_poster, open_page  # noqa: F401 - fixtures
+from film_page import EXPLAIN_PATIENCE_MS, PLOT, SCHEMES, SIZES, app, drawn_poster, open_page  # noqa: F401 - fixtures
 from hippocamp_server import ROOT
 
 PAGE = ROOT / "app" / "page"
@@ -85,7 +85,7 @@ def test_a_poster(open_page, size, scheme):  # noqa: F811
     page.look("8-no-poster")
     page.show_poster(drawn_poster())
     page.raw.locator(".reading").first.click()
-    page.raw.locator(".poster-picture canvas").wait_for()
+    page.raw.locator(".poster-picture canvas").wait_for(timeout=EXPLAIN_PATIENCE_MS)
     assert re.search(r"is seen most in the .*, then in the .*, and least in the", page.raw.locator(".readings .hint").inner_text())
     page.look("10-poster")
 

@@ -25,7 +25,7 @@ def drive(binary, tmp_path, capsys):
             [
                 *(binary, "-i", protocol, "-u", address, "-f", report),
                 # Short windows: this shows that it works, not how fast.
-                *("--measurement-interval", "500", "--max-trials", "3", "--stability-percentage", "999"),
+                *("--measurement-interval", "1000", "--max-trials", "3", "--stability-percentage", "999"),
                 *arguments,
             ],
             env=perf_analyzer.environment(),

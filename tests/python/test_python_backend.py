@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import queue
+import re
 import shutil
 import signal
 import subprocess
@@ -176,6 +177,34 @@ def test_a_model_calls_an_onnx_model(server, module):
     with pytest.raises(InferenceServerException, match="upper said: .*unexpected inference"):
         asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE), parameters={"model": "upper"})
     check(asked.infer("calls", inputs_for(module, SUM_AND_DIFFERENCE)), SUM_AND_DIFFERENCE_OUTPUTS)
+    assert eventually(lambda: successes(over_http, "simple"), before + 2) == before + 2
+
+
+def test_a_new_version_of_a_polled_model_is_loaded_once(backend, tmp_path):
+    """What Python keeps in `__pycache__` beside model.py while it loads is no change of the model."""
+    python_models.write(tmp_path / "all")
+    repository = tmp_path / "models"
+    repository.mkdir()
+    shutil.copytree(tmp_path / "all" / "add_sub", repository / "add_sub")
+    poll = ("--model-control-mode=poll", "--repository-poll-secs=1", "--repository-settle-secs=0.2")
+    running = start(backend, repository, *poll)
+    try:
+        asked = client(tritonclient.http, running)
+        sums = inputs_for(tritonclient.http, SUM_AND_DIFFERENCE)
+        check(asked.infer("add_sub", sums), SUM_AND_DIFFERENCE_OUTPUTS)
+        shutil.copytree(repository / "add_sub" / "1", tmp_path / "2", ignore=shutil.ignore_patterns("__pycache__"))
+        source = tmp_path / "2" / "model.py"
+        source.write_text(source.read_text().replace("first + second", "first + second + 1"))
+        source.parent.rename(repository / "add_sub" / "2")
+        assert eventually(lambda: asked.infer("add_sub", sums).as_numpy("OUTPUT0")[0, 0], 2) == 2
+        assert (repository / "add_sub" / "2" / "__pycache__").is_dir(), "Python writes there"
+        with urllib.request.urlopen(f"http://{running.metrics}/metrics", timeout=WAIT_S) as answer:
+            told = answer.read().decode()
+        loads = dict(re.findall(r'^hippocamp_model_loads_total{.*outcome="(\w+)".*} (\d+)$', told, re.MULTILINE))
+    finally:
+        status = running.stop()
+    assert status == 0, f"unclean end; its log:\n{running.log()}"
+    assert loads == {"success": "2", "failure": "0"}, running.log()
 
 
 def test_calls_are_traced_below_their_model(backend, tmp_path):

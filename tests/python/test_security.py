@@ -22,6 +22,7 @@ from tritonclient.utils import InferenceServerException
 from waiting import until
 
 MODELS = GOLDEN / "model_repository"
+LIMIT_S = 30
 SIMPLE_OUTPUTS = CASES[0][2]
 INFER = json.dumps(
     {
@@ -123,7 +124,7 @@ def grpc_live(address, credentials=None):
     channel = grpc.secure_channel(address, credentials) if credentials else grpc.insecure_channel(address)
     stub = grpcclient.service_pb2_grpc.GRPCInferenceServiceStub(channel)
     try:
-        return stub.ServerLive(grpcclient.service_pb2.ServerLiveRequest(), timeout=5).live
+        return stub.ServerLive(grpcclient.service_pb2.ServerLiveRequest(), timeout=LIMIT_S).live
     except grpc.RpcError as error:
         return error.code()
     finally:
@@ -213,17 +214,17 @@ def test_a_new_certificate_is_taken_while_connections_stay(tmp_path):
 
 
 def test_http2_on_the_rest_port(encrypted, server, certificates):
-    with httpx.Client(http2=True, verify=certificates.context()) as client:
+    with httpx.Client(http2=True, verify=certificates.context(), timeout=LIMIT_S) as client:
         answer = client.post(f"https://{encrypted.http}/v2/models/simple/infer", content=INFER)
         assert (answer.http_version, answer.status_code) == ("HTTP/2", 200), answer.text
     # Without TLS a client has to know beforehand.
-    with httpx.Client(http1=False, http2=True) as client:
+    with httpx.Client(http1=False, http2=True, timeout=LIMIT_S) as client:
         for _ in range(3):
             answer = client.post(f"http://{server.http}/v2/models/simple/infer", content=INFER)
             assert (answer.http_version, answer.status_code) == ("HTTP/2", 200), answer.text
         answer = client.get(f"http://{server.http}/v2/models/missing")
         assert (answer.http_version, answer.status_code) == ("HTTP/2", 404), answer.text
-    assert httpx.get(f"http://{server.http}/v2").http_version == "HTTP/1.1"
+    assert httpx.get(f"http://{server.http}/v2", timeout=LIMIT_S).http_version == "HTTP/1.1"
 
 
 def test_an_answer_before_its_body_is_read_resets_no_stream(server):
@@ -293,7 +294,7 @@ def guarded(keys):
 def call(server, method, path, key=None, header="authorization", body=None):
     """Status and JSON of a call over HTTP."""
     headers = {} if key is None else {header: f"Bearer {key}" if header == "authorization" else key}
-    answer = httpx.request(method, f"http://{server}{path}", headers=headers, content=body)
+    answer = httpx.request(method, f"http://{server}{path}", headers=headers, content=body, timeout=LIMIT_S)
     is_json = "json" in answer.headers["content-type"] and answer.content
     return answer.status_code, answer.json() if is_json else answer.text, answer.headers
 
@@ -389,7 +390,7 @@ def test_a_stream_is_held_to_its_key(guarded, keys, model, expect):
     with grpcclient.InferenceServerClient(guarded.grpc) as client:
         client.start_stream(lambda result, error: results.put((result, error)), headers=metadata(keys.simple))
         client.async_stream_infer(model, inputs_for(grpcclient, SUM_AND_DIFFERENCE))
-        result, error = results.get(timeout=10)
+        result, error = results.get(timeout=LIMIT_S)
         client.stop_stream(cancel_requests=True)
     if expect == "OK":
         check(result, SIMPLE_OUTPUTS)
@@ -447,17 +448,17 @@ def restricted():
 
 def test_restricted_apis(restricted):
     url = f"http://{restricted.http}"
-    answer = httpx.post(f"{url}/v2/repository/index")
+    answer = httpx.post(f"{url}/v2/repository/index", timeout=LIMIT_S)
     assert (answer.status_code, answer.json()) == (
         403,
         {"error": "This API is restricted, expecting header 'admin-key'"},
     )
-    assert httpx.post(f"{url}/v2/repository/index", headers={"admin-key": "shut"}).status_code == 403
-    assert httpx.post(f"{url}/v2/repository/index", headers={"Admin-Key": "open"}).status_code == 200
-    assert httpx.get(f"{url}/v2/logging").status_code == 403
-    assert httpx.get(f"{url}/v2/health/ready").status_code == 403
-    assert httpx.get(f"{url}/v2/health/ready", headers={"probe": "p"}).status_code == 200
-    assert httpx.get(f"{url}/v2").status_code == 200
+    assert httpx.post(f"{url}/v2/repository/index", headers={"admin-key": "shut"}, timeout=LIMIT_S).status_code == 403
+    assert httpx.post(f"{url}/v2/repository/index", headers={"Admin-Key": "open"}, timeout=LIMIT_S).status_code == 200
+    assert httpx.get(f"{url}/v2/logging", timeout=LIMIT_S).status_code == 403
+    assert httpx.get(f"{url}/v2/health/ready", timeout=LIMIT_S).status_code == 403
+    assert httpx.get(f"{url}/v2/health/ready", headers={"probe": "p"}, timeout=LIMIT_S).status_code == 200
+    assert httpx.get(f"{url}/v2", timeout=LIMIT_S).status_code == 200
 
 
 def test_restricted_protocols(restricted):
@@ -517,12 +518,12 @@ def test_unix_sockets(tmp_path):
 
 def test_every_error_has_a_request_id(server):
     url = f"http://{server.http}/v2/models"
-    ids = [httpx.get(f"{url}/missing").headers["x-request-id"] for _ in range(2)]
+    ids = [httpx.get(f"{url}/missing", timeout=LIMIT_S).headers["x-request-id"] for _ in range(2)]
     assert all(ids) and ids[0] != ids[1]
-    given = httpx.get(f"{url}/missing", headers={"x-request-id": "mine"})
+    given = httpx.get(f"{url}/missing", headers={"x-request-id": "mine"}, timeout=LIMIT_S)
     assert given.headers["x-request-id"] == "mine"
     wrong = json.dumps({"id": "body", **json.loads(INFER), "outputs": [{"name": "NONE"}]})
-    assert httpx.post(f"{url}/simple/infer", content=wrong).headers["x-request-id"] == "body"
+    assert httpx.post(f"{url}/simple/infer", content=wrong, timeout=LIMIT_S).headers["x-request-id"] == "body"
 
     channel = grpc.insecure_channel(server.grpc)
     stub = grpcclient.service_pb2_grpc.GRPCInferenceServiceStub(channel)
@@ -539,7 +540,7 @@ def test_every_error_has_a_request_id(server):
 
 
 def test_what_clients_of_openai_call_fails_in_their_shape(guarded):
-    answer = httpx.post(f"http://{guarded.http}/v1/embeddings", json={"model": "x", "input": "y"})
+    answer = httpx.post(f"http://{guarded.http}/v1/embeddings", json={"model": "x", "input": "y"}, timeout=LIMIT_S)
     assert answer.status_code == 401 and answer.headers["x-request-id"]
     assert answer.json()["error"]["message"].startswith("an API key is needed")
 

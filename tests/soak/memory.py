@@ -117,6 +117,7 @@ def run(repository, model, cycles, requests, settle_s, idle_s, quiet=False):
                     "anonymous_kib": parts["Anonymous"],
                     "lazyfree_kib": parts["LazyFree"],
                     "threads": process.threads(pid),
+                    "threads_by_name": process.thread_names(pid),
                     "files": process.files(pid),
                     "cpu_s": round(process.cpu_s(pid) - cpu, 3),
                 }
