@@ -52,8 +52,21 @@ pub(crate) async fn download(
             "a download goes on where it ended"
         );
     }
+    // What an earlier download left may be what is wrong.
+    let mut doubtful = have > 0;
     let mut attempt = 0;
-    while have < file.size {
+    loop {
+        if have == file.size {
+            if !(doubtful && differs(file, &hasher)) {
+                break;
+            }
+            tracing::warn!(
+                object = file.object,
+                "what an earlier download left does not fit; it is downloaded whole"
+            );
+            part.file.set_len(0).map_err(failed)?;
+            (hasher, have, doubtful) = (Hasher::default(), 0, false);
+        }
         attempt += 1;
         let before = have;
         match pull(origin, file, &mut part, &mut hasher, &mut have, counters, cache).await {
@@ -90,6 +103,11 @@ pub(crate) async fn download(
     })
     .await?;
     Ok(content)
+}
+
+/// Whether what has come is not what the file is to be.
+fn differs(file: &File, hasher: &Hasher) -> bool {
+    file.sha256.is_some_and(|expected| expected != hasher.clone().finish())
 }
 
 /// Asks for what is missing, and writes it as it comes.

@@ -39,6 +39,10 @@ const KEPT: usize = 8;
 /// How often a model is put together anew because another process made room meanwhile.
 const ATTEMPTS: usize = 3;
 
+/// How often an object is told not to be what it should be before it is downloaded again: the next copy
+/// would be the same, unless the way here was at fault.
+const UNFIT_TOLD: u32 = 30;
+
 /// The content of an object, as it comes.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
 
@@ -95,9 +99,9 @@ struct Seen {
     manifest: Option<Digest>,
     /// By model, the latest last.
     handed_out: HashMap<String, VecDeque<(Model, Directory)>>,
-    /// Objects whose content was not what the manifest says, with the digest that it has: asked for again
-    /// they would be the same.
-    unfit: HashMap<String, (File, String)>,
+    /// Objects whose content was not what the manifest says, with the digest that it has, and how often
+    /// more that is told before they are asked for again.
+    unfit: HashMap<String, (File, String, u32)>,
 }
 
 /// Opens the store that `url` names; asks it nothing yet.
@@ -185,7 +189,7 @@ impl ObjectStore {
         let models = Arc::new(models);
         {
             let mut seen = self.seen();
-            seen.unfit.retain(|_, (file, _)| names(&models, file));
+            seen.unfit.retain(|_, (file, _, _)| names(&models, file));
             seen.models = Some(Arc::clone(&models));
             seen.manifest = manifest;
         }
@@ -227,16 +231,20 @@ impl ObjectStore {
         if let Some(content) = self.cache.known(self.origin.url(), file) {
             return Ok(content);
         }
-        let got = self.seen().unfit.get(&file.object).filter(|(same, _)| same == file).cloned();
-        if let Some((_, got)) = got {
-            return Err(download::unfit(&self.origin, file, got));
+        if let Some((same, got, left)) = self.seen().unfit.get_mut(&file.object)
+            && same == file
+            && *left > 0
+        {
+            *left -= 1;
+            return Err(download::unfit(&self.origin, file, got.clone()));
         }
         let permit = self.downloads.acquire().await;
         let content =
             download::download(&self.origin, &self.cache, file, self.retries, &self.counters).await;
         drop(permit);
         if let Err(StoreError::Content { got, .. }) = &content {
-            self.seen().unfit.insert(file.object.clone(), (file.clone(), got.clone()));
+            let told = (file.clone(), got.clone(), UNFIT_TOLD);
+            self.seen().unfit.insert(file.object.clone(), told);
         }
         content
     }

@@ -9,6 +9,7 @@ use object_store::{ObjectStoreExt as _, memory::InMemory, path::Path};
 use std::{
     collections::HashSet,
     fs,
+    io::Write as _,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
     time::Duration,
@@ -219,6 +220,27 @@ fn a_manifest_switches_all_at_once() {
     world.put("models/v2/m/2/model.onnx", "better");
     let again = fetch(&fresh, "m");
     assert_eq!(fs::read_to_string(again.join("2/model.onnx")).unwrap(), "better");
+
+    // What a crash left of it is of no use.
+    drop(fresh);
+    for left in ["BE", "BETTER"] {
+        let [blob] = &world
+            .files("blobs")
+            .into_iter()
+            .filter(|blob| fs::read(blob).unwrap() == b"better")
+            .collect::<Vec<_>>()[..]
+        else {
+            panic!("one blob")
+        };
+        let sha256 = Digest::parse(blob.file_name().unwrap().to_str().unwrap());
+        let file = File { object: "v2/m/2/model.onnx".into(), size: 6, tag: String::new(), sha256 };
+        fs::remove_dir_all(world.cache.path().join("models")).unwrap();
+        fs::remove_file(blob).unwrap();
+        let cache = Cache::open(world.cache.path()).unwrap();
+        cache.part("s3://memory", &file).unwrap().file.write_all(left.as_bytes()).unwrap();
+        let again = fetch(&world.open(0), "m");
+        assert_eq!(fs::read_to_string(again.join("2/model.onnx")).unwrap(), "better");
+    }
 }
 
 #[test]
@@ -292,7 +314,6 @@ fn a_server_that_is_silent_is_given_up() {
 
 #[test]
 fn a_full_disk_is_told_with_what_to_do() {
-    use std::io::Write as _;
     let directory = TempDir::new().unwrap();
     let cache = Cache::open(directory.path()).unwrap();
     let mut full = fs::File::options().write(true).open("/dev/full").unwrap();

@@ -208,7 +208,7 @@ impl Repository {
         for member in asked {
             if let Some(error) = failed.remove(&member).or_else(|| refused.get(&member).cloned()) {
                 return Err(error.context(format_args!(
-                    "load failed for model '{name}', which goes on with its member '{member}' as it was: "
+                    "load failed for model '{member}', and '{name}' serves with it as it was: "
                 )));
             }
         }

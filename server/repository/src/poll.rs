@@ -19,6 +19,8 @@ pub(crate) struct Polled {
     prints: Prints,
     /// Models that wait for others, since when.
     waiting: BTreeMap<String, Timestamp>,
+    /// Models that cannot be read, as it was told, and when.
+    unread: BTreeMap<String, (Timestamp, Error)>,
     looked: bool,
 }
 
@@ -132,7 +134,21 @@ impl Polled {
             seen.rested = Some(rest.clone());
             look.rests.insert(name.clone(), rest);
         }
+        let told = look.unreadable.iter();
+        self.unread.extend(told.map(|(name, error)| (name.clone(), (begun, error.clone()))));
+        self.unread.retain(|name, _| !look.rests.contains_key(name) && places.contains_key(name));
         look
+    }
+
+    /// Models of which it was told no longer than `longest` ago that they cannot be read, and still cannot:
+    /// what was to come along with them may come to rest later.
+    pub(crate) fn lately_unread(
+        &self,
+        now: Timestamp,
+        longest: Duration,
+    ) -> BTreeMap<String, Error> {
+        let lately = self.unread.iter().filter(|(_, (since, _))| now.since(*since) < longest);
+        lately.map(|(name, (_, error))| (name.clone(), error.clone())).collect()
     }
 
     /// Whether this model, which is at rest, waits for others that are not: no longer than `longest`.

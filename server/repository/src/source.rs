@@ -37,7 +37,7 @@ pub(crate) struct ModelSource {
     by_content: bool,
     /// Its files, held open once it serves, for the way back.
     pub kept: Option<Arc<Kept>>,
-    /// Versions that do not serve because a later one does not load: they were gone back from.
+    /// Versions that were gone back from: they do not step in where a later one does not load.
     pub barred: BTreeSet<u64>,
     /// It came with a load call, which stands above what the repository holds.
     pub from_call: bool,

@@ -2,7 +2,7 @@
 
 use super::{
     Desired, Repository, WantedModels,
-    held_back::{Because, differs, held_back},
+    held_back::{Because, Hold, Now, differs, held_back},
     load::Loaded,
     rollback::Earlier,
 };
@@ -25,6 +25,8 @@ pub(super) struct Moves<'a> {
     /// Where the latest version does not load, one before it serves that does and is later than what
     /// serves now.
     pub(super) fall_back: bool,
+    /// A look at the files: what is in the repository, and was not seen at rest in it.
+    pub(super) unseen: Option<&'a BTreeSet<String>>,
 }
 
 impl Repository {
@@ -88,23 +90,27 @@ impl Repository {
             loaded.extend(self.step_back(floor, &mut after, &next, &mut failed));
         }
         if moves.together {
-            // What was to change along and did not. What has long been broken holds nobody but those
-            // that it was to come along with.
-            let fails = |name: &str| failed.contains_key(name) || refused.contains_key(name);
-            let changed_not = moves.asked.iter().filter(|name| fails(name));
-            let mut changed_not: BTreeSet<String> = changed_not.cloned().collect();
-            let wants = |name: &str| next.get(name).map(|model| model.source.fingerprint);
-            if moves.fall_back {
-                wanted.holds.forget_changed(wants, fails, moves.asked);
-                changed_not.extend(wanted.holds.members());
-            }
-            let mut held =
-                self.hold_back(&before, &mut after, wanted, &next, &changed_not, &mut failed);
-            if moves.fall_back {
+            let fails = failed.keys().chain(refused.keys()).cloned().collect();
+            // What was to change along and did not; what has long been broken holds nobody ...
+            let changed_not = moves.asked.iter().filter(|name| BTreeSet::contains(&fails, *name));
+            let changed_not: BTreeSet<String> = changed_not.cloned().collect();
+            // ... but the ensembles that waited for it then.
+            let now = moves.unseen.map(|unseen| Now { next: &next, fails: &fails, unseen });
+            let holds = now.as_ref().map(|now| wanted.holds.that_stand(now)).unwrap_or_default();
+            let held = self.hold_back(
+                &before,
+                &mut after,
+                wanted,
+                &next,
+                (&changed_not, &holds),
+                &mut failed,
+            );
+            if let Some(now) = &now {
                 // An ensemble that was only to be loaded anew with its members waits for none.
-                let had = |name: &str| wanted.models.get(name).map(|old| old.source.fingerprint);
-                held.retain(|name, _| had(name) != wants(name));
-                wanted.holds.add(held, wants, |name| refused.contains_key(name));
+                let old = |name: &str| wanted.models.get(name).map(Desired::wanted);
+                let new = |name: &str| next.get(name).map(Desired::wanted);
+                let held = held.into_iter().filter(|(name, _)| old(name) != new(name));
+                wanted.holds.add(held, &changed_not, now);
             }
         }
         for (name, error) in &failed {
@@ -144,15 +150,15 @@ impl Repository {
         failed
     }
 
-    /// What cannot move together stays as it was. Returns what is held by a member that did not come
-    /// along, with that member.
+    /// What cannot move together stays as it was. Returns what is held because a member of the same
+    /// ensemble did not come along, with the ensemble.
     fn hold_back(
         &self,
         before: &ModelSnapshot,
         after: &mut ModelSnapshot,
         wanted: &WantedModels,
         next: &BTreeMap<String, Desired>,
-        changed_not: &BTreeSet<String>,
+        (changed_not, holds): (&BTreeSet<String>, &[Hold]),
         failed: &mut BTreeMap<String, Error>,
     ) -> BTreeMap<String, String> {
         // Of what an ensemble is made now and of what it was: one that fails goes on as it was.
@@ -165,7 +171,7 @@ impl Repository {
         }
         let not: BTreeSet<String> = failed.keys().cloned().collect();
         let mut held = BTreeMap::new();
-        for (name, because) in held_back(before, after, &members, &not, changed_not) {
+        for (name, because) in held_back(before, after, &members, &not, changed_not, holds) {
             after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
             let would = if next.contains_key(&name) { "load" } else { "go" };
             let error = Error::invalid(match &because {
@@ -177,8 +183,8 @@ impl Repository {
                 ),
             });
             self.states.failed(&name, None, error.message());
-            if let Because::Member { member, .. } = because {
-                held.insert(name.clone(), member);
+            if let Because::Member { ensemble, .. } = because {
+                held.insert(name.clone(), ensemble);
             }
             failed.insert(name, error);
         }

@@ -1,5 +1,6 @@
 //! What cannot move together: of a change that was loaded, the models that must stay as they were. Pure.
 
+use super::Desired;
 use crate::ModelSnapshot;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,57 +21,70 @@ pub(super) enum Because {
     },
 }
 
-/// Models that stay as they are because a member of the same ensemble did not come along: as long as both
-/// stay as they are, later looks at the files hold them, too.
+/// What the members of an ensemble that came to be changed together wait for: a model that was held, and
+/// one that did not come along. As long as nothing of the two changes, later looks at the files hold the
+/// ensemble as it is, and with it what comes to it meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Holds(BTreeMap<String, Hold>);
+pub(super) struct Holds(BTreeMap<Hold, Files>);
 
-#[derive(Debug)]
-struct Hold {
-    /// Of the files that it would be loaded from; `None` where it would go.
-    fingerprint: Option<u64>,
-    /// What did not come along.
-    member: String,
-    /// Of the files that the member was wanted with: those that failed or, where its new ones could not
-    /// be read, the old ones.
-    of: Option<u64>,
-    /// The member's files could not be read, which is told once.
-    unread: bool,
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Hold {
+    pub(super) ensemble: String,
+    /// What loads, and stays as it was.
+    held: String,
+    /// What does not.
+    pub(super) member: String,
+}
+
+/// Of what the two of a [`Hold`] would be loaded from; `None` where they would go, or cannot be read.
+type Files = [Option<u64>; 2];
+
+/// How models stand in one look at the files.
+pub(super) struct Now<'a> {
+    /// What is to be wanted.
+    pub(super) next: &'a BTreeMap<String, Desired>,
+    /// What does not load, or cannot be read.
+    pub(super) fails: &'a BTreeSet<String>,
+    /// What is being written, or cannot be had.
+    pub(super) unseen: &'a BTreeSet<String>,
+}
+
+impl Now<'_> {
+    fn files(&self, name: &str) -> Option<u64> {
+        self.next.get(name).map(|model| model.source.fingerprint)
+    }
 }
 
 impl Holds {
-    /// Forgets those where either of the two is wanted otherwise than before, or the member serves.
-    pub(super) fn forget_changed(
-        &mut self,
-        wants: impl Fn(&str) -> Option<u64>,
-        fails: impl Fn(&str) -> bool,
-        asked: &[String],
-    ) {
-        self.0.retain(|name, Hold { fingerprint, member, of, unread }| {
-            let unread = *unread && !asked.contains(member);
-            wants(name) == *fingerprint && wants(member) == *of && (unread || fails(member))
+    /// Forgets those whose ensemble is made of other models now, or where one of the two is wanted
+    /// otherwise than before or loads; returns the others.
+    pub(super) fn that_stand(&mut self, now: &Now<'_>) -> Vec<Hold> {
+        self.0.retain(|Hold { ensemble, held, member }, [files, of]| {
+            let same = |name: &String, files: &Option<u64>| {
+                now.unseen.contains(name) || now.files(name) == *files
+            };
+            now.next.get(ensemble).is_some_and(|model| model.source.members().contains(member))
+                && same(held, files)
+                && same(member, of)
+                && (now.unseen.contains(member) || now.fails.contains(member))
         });
+        self.0.keys().cloned().collect()
     }
 
-    /// What did not come along.
-    pub(super) fn members(&self) -> impl Iterator<Item = String> {
-        self.0.values().map(|hold| hold.member.clone())
-    }
-
-    /// These models are held by these members.
+    /// These models are held, each by an ensemble and all of `changed_not` that it is made of.
     pub(super) fn add(
         &mut self,
-        held: BTreeMap<String, String>,
-        wants: impl Fn(&str) -> Option<u64>,
-        unread: impl Fn(&str) -> bool,
+        held: impl Iterator<Item = (String, String)>,
+        changed_not: &BTreeSet<String>,
+        now: &Now<'_>,
     ) {
-        let holds = held.into_iter().map(|(name, member)| {
-            let (fingerprint, of, unread) = (wants(&name), wants(&member), unread(&member));
-            (name, Hold { fingerprint, member, of, unread })
-        });
-        // One that stands tells what it began with.
-        for (name, hold) in holds {
-            self.0.entry(name).or_insert(hold);
+        for (held, ensemble) in held {
+            let members = now.next.get(&ensemble).map(|model| model.source.members());
+            for member in members.into_iter().flatten().filter(|of| changed_not.contains(of)) {
+                let files = [now.files(&held), now.files(&member)];
+                let hold = Hold { ensemble: ensemble.clone(), held: held.clone(), member };
+                self.0.entry(hold).or_insert(files);
+            }
         }
     }
 }
@@ -87,13 +101,14 @@ pub(super) fn differs(before: &ModelSnapshot, after: &ModelSnapshot, name: &str)
 
 /// Of the models that were loaded into `after`, those that must stay as they were in `before`, with the
 /// reason. `members` names what a model is made of, `failed` those that did not load, `changed_not` those
-/// that were to come along and did not.
+/// that were to come along and did not; `holds` stand from before.
 pub(super) fn held_back(
     before: &ModelSnapshot,
     after: &ModelSnapshot,
     members: &BTreeMap<String, Vec<String>>,
     failed: &BTreeSet<String>,
     changed_not: &BTreeSet<String>,
+    holds: &[Hold],
 ) -> BTreeMap<String, Because> {
     let served =
         |name: &str| before.models.get(name).is_some_and(|model| !model.versions.is_empty());
@@ -108,6 +123,10 @@ pub(super) fn held_back(
             let because = Because::Member { ensemble: ensemble.clone(), member: member.clone() };
             stay.push((ensemble.clone(), because));
         }
+    }
+    for Hold { ensemble, member, .. } in holds.iter().filter(|hold| served(&hold.ensemble)) {
+        let because = Because::Member { ensemble: ensemble.clone(), member: member.clone() };
+        stay.push((ensemble.clone(), because));
     }
     let mut seen: BTreeSet<String> = BTreeSet::new();
     while let Some((name, because)) = stay.pop() {

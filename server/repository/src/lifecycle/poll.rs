@@ -51,10 +51,7 @@ impl Repository {
         }
         let mut outcome =
             PollOutcome { restless: !look.restless.is_empty(), ..PollOutcome::default() };
-        let unreadable = std::mem::take(&mut look.unreadable);
-        // What cannot be read does not come along, and holds what it was to come along with.
-        let mut asked: Vec<String> = unreadable.keys().cloned().collect();
-        for (name, error) in unreadable {
+        for (name, error) in std::mem::take(&mut look.unreadable) {
             let error = self.refuse(&name, error);
             outcome.failed.insert(name, error);
         }
@@ -98,18 +95,19 @@ impl Repository {
             let whole = if total(&stats) == rest.stat { stats } else { Stats::new() };
             source.stats = (!models[name].is_stored()).then_some(whole);
             let gone_back = wanted.gone_back.get(name);
-            if gone_back.is_some_and(|gone_back| gone_back.fingerprint == source.fingerprint) {
+            if let Some(gone_back) = gone_back.filter(|back| back.fingerprint == source.fingerprint)
+            {
                 // They may have been broken in between.
                 if self.states.mended(name, &source.versions) {
                     let serve = self.serving_versions(name);
-                    let left =
-                        source.versions.iter().copied().filter(|version| !serve.contains(version));
+                    let left = gone_back.left().filter(|version| !serve.contains(version));
                     self.states.gone_back(name, left);
                     tracing::info!(model = %name, "its files are again those that were gone back from: nothing is wrong with it any more");
                 }
                 continue;
             }
-            source.barred = gone_back.map(|gone_back| gone_back.same(&source)).unwrap_or_default();
+            source.barred =
+                gone_back.map(|gone_back| gone_back.barred(&source)).unwrap_or_default();
             let known = next.get_mut(name);
             if let Some(known) =
                 known.filter(|known| known.source.fingerprint == source.fingerprint)
@@ -137,9 +135,20 @@ impl Repository {
             }
             next.insert(name.clone(), Desired { source, explicit: true });
         }
-        asked.extend(look.changed);
-        let moves = Moves { asked: &asked, together: true, fall_back: true, ..Moves::default() };
-        let failed = self.carry_out(&mut wanted, next, &outcome.failed, &moves);
+        // What cannot be read does not come along, and holds what it was to come along with.
+        let mut refused = polled.lately_unread(now(), settle * PATIENCE);
+        let asked: Vec<String> = look.changed.into_iter().chain(refused.keys().cloned()).collect();
+        refused.extend(outcome.failed.clone());
+        let unseen: BTreeSet<String> =
+            models.keys().filter(|name| !look.rests.contains_key(*name)).cloned().collect();
+        let moves = Moves {
+            asked: &asked,
+            together: true,
+            fall_back: true,
+            unseen: Some(&unseen),
+            ..Moves::default()
+        };
+        let failed = self.carry_out(&mut wanted, next, &refused, &moves);
         look_again(&mut polled, &models, &look.rests, &failed);
         outcome.failed.extend(failed);
         Ok(outcome)

@@ -23,26 +23,35 @@ pub(super) struct Earlier {
 /// The files that a model went back from.
 pub(super) struct GoneBack {
     pub(super) fingerprint: u64,
-    /// The versions that served, with what their files say.
-    versions: BTreeMap<u64, u64>,
+    /// The versions that served and do not any more.
+    left: BTreeSet<u64>,
+    /// These and those that it had gone back from before, with what their files say.
+    barred: BTreeMap<u64, u64>,
 }
 
 impl GoneBack {
-    fn from(source: &ModelSource) -> Self {
-        let mut versions = source.prints();
-        let selected = source.selected();
-        versions.retain(|version, _| selected.contains(version));
-        Self { fingerprint: source.fingerprint, versions }
+    fn new(from: &ModelSource, to: &ModelSource) -> Self {
+        let (of, serve) = (from.prints(), to.selected());
+        let prints = to.prints();
+        let serves =
+            |version: &u64| serve.contains(version) && of.get(version) == prints.get(version);
+        let left: BTreeSet<u64> =
+            from.selected().into_iter().filter(|version| !serves(version)).collect();
+        let barred =
+            left.union(&from.barred).filter_map(|version| Some((*version, *of.get(version)?)));
+        Self { fingerprint: from.fingerprint, barred: barred.collect(), left }
     }
 
-    /// Those of its versions that `source` has, too, unchanged.
-    pub(super) fn same(&self, source: &ModelSource) -> BTreeSet<u64> {
+    /// The versions that it went back from.
+    pub(super) fn left(&self) -> impl Iterator<Item = u64> {
+        self.left.iter().copied()
+    }
+
+    /// Versions of `source` that are as they were when they were gone back from.
+    pub(super) fn barred(&self, source: &ModelSource) -> BTreeSet<u64> {
         let prints = source.prints();
-        self.versions
-            .iter()
-            .filter(|(version, print)| prints.get(version) == Some(print))
-            .map(|(version, _)| *version)
-            .collect()
+        let same = self.barred.iter().filter(|(version, print)| prints.get(version) == Some(print));
+        same.map(|(version, _)| *version).collect()
     }
 }
 
@@ -76,7 +85,7 @@ impl Repository {
             let source = restore(name, &wanted.earlier[name].source)?;
             let desired = next.get_mut(name).expect("what is earlier is wanted");
             if desired.source.fingerprint != source.fingerprint {
-                gone_back.insert(name.clone(), GoneBack::from(&desired.source));
+                gone_back.insert(name.clone(), GoneBack::new(&desired.source, &source));
             }
             *desired = Desired { source, explicit: desired.explicit };
         }
@@ -84,7 +93,7 @@ impl Repository {
             return Err(nothing().into());
         }
         let from: Vec<Vec<u64>> = names.iter().map(|name| self.serving_versions(name)).collect();
-        let moves = Moves { asked: &names, together: true, all: true, fall_back: false };
+        let moves = Moves { asked: &names, together: true, all: true, ..Moves::default() };
         let mut failed = self.carry_out(&mut wanted, next, &BTreeMap::new(), &moves);
         let mut because = std::iter::once(name).chain(names.iter().map(String::as_str));
         if let Some(error) = because.find_map(|name| failed.remove(name)) {

@@ -141,6 +141,44 @@ fn what_was_gone_back_from_does_not_step_in_for_what_is_broken() {
 }
 
 #[test]
+fn what_was_gone_back_from_twice_stays_out_twice() {
+    let fixture = Fixture::new();
+    fixture.poll(0);
+    for (version, second) in [(2, 1), (3, 10)] {
+        fixture.write(&format!("n/{version}/model"), &version.to_string());
+        fixture.poll(second);
+        fixture.poll(second + 2);
+        fixture.roll_back("n");
+    }
+    fixture.write("n/4/broken", "");
+    fixture.poll(20);
+    fixture.poll(22);
+    assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
+}
+
+#[test]
+fn versions_that_serve_again_are_not_those_gone_back_from() {
+    let fixture = Fixture::new();
+    let latest_two = "version_policy { latest { num_versions: 2 } }";
+    fixture.write("n/config.pbtxt", &(model("n", "") + latest_two));
+    fixture.write("n/2/model", "two");
+    fixture.poll(0);
+    fixture.write("n/3/model", "three");
+    fixture.poll(1);
+    fixture.poll(3);
+    fixture.roll_back("n");
+    let of_n = || -> Vec<u64> {
+        fixture.versions().into_iter().filter(|(name, _)| name == "n").map(|(_, v)| v).collect()
+    };
+    assert_eq!(of_n(), [1, 2]);
+    fixture.write("n/4/model", "four");
+    fixture.write("n/5/broken", "");
+    fixture.poll(10);
+    fixture.poll(12);
+    assert_eq!(of_n(), [2, 4]);
+}
+
+#[test]
 fn what_was_written_over_is_not_gone_back_to_twice() {
     let fixture = Fixture::new();
     fixture.write("n/1/model", "one");
