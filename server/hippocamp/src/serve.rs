@@ -137,7 +137,11 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
     let started = start(Arc::clone(&server), settings.exit_on_error);
     tokio::select! {
         started = started => started?,
-        name = signalled() => bail!("{name} while models were loading"),
+        name = signalled() => {
+            tracing::info!(signal = name, "shutting down while models are loading");
+            systemd::tell(&[NotifyState::Stopping]);
+            return Ok(());
+        }
     }
     announce(&ready)?;
     systemd::tell(&[NotifyState::Ready, NotifyState::Status(&ready)]);

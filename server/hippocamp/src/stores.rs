@@ -5,10 +5,7 @@ use crate::{arguments::Arguments, command::WriteManifest};
 use anyhow::{anyhow, ensure};
 use hippocamp_core::Root;
 use hippocamp_object_store::{ObjectStore, StoreOptions, Variables, is_store_url, open};
-use std::{
-    path::{Component, Path, PathBuf},
-    sync::Arc,
-};
+use std::{path::PathBuf, sync::Arc};
 
 /// `--model-repository`, opened.
 #[derive(Clone, Debug, Default)]
@@ -105,12 +102,12 @@ pub(crate) fn manifest(wanted: &WriteManifest) -> anyhow::Result<String> {
         wanted.directory.display(),
         "a server that finds an empty manifest unloads all it serves"
     );
-    let plain = |part| matches!(part, Component::Normal(_));
-    ensure!(
-        Path::new(&wanted.prefix).components().all(plain),
-        "--prefix '{}': expected a path below the one that is served, such as v7",
-        wanted.prefix
-    );
+    hippocamp_object_store::manifest::check_prefix(&wanted.prefix).map_err(|why| {
+        anyhow!(
+            "--prefix '{}': {why}; expected a path below the one that is served, such as v7",
+            wanted.prefix.escape_debug()
+        )
+    })?;
     manifest.prefix.clone_from(&wanted.prefix);
     Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }

@@ -143,6 +143,14 @@ pub(crate) fn digest_of(file: &Path) -> io::Result<(Digest, u64)> {
     }
 }
 
+/// Whether this can be the `prefix` of a manifest; empty for none.
+///
+/// # Errors
+/// Why not.
+pub fn check_prefix(prefix: &str) -> Result<(), &'static str> {
+    if prefix.is_empty() { Ok(()) } else { check_path(prefix.trim_end_matches('/')) }
+}
+
 impl Manifest {
     /// Reads one.
     ///
@@ -156,11 +164,8 @@ impl Manifest {
             let got = manifest.version;
             return Err(wrong(format!("expected \"version\": {VERSION}, got {got}")));
         }
-        if !manifest.prefix.is_empty() {
-            let prefix = manifest.prefix.trim_end_matches('/');
-            check_path(prefix)
-                .map_err(|why| wrong(format!("\"prefix\" '{}': {why}", shown(prefix))))?;
-        }
+        check_prefix(&manifest.prefix)
+            .map_err(|why| wrong(format!("\"prefix\" '{}': {why}", shown(&manifest.prefix))))?;
         for name in manifest.models.keys() {
             check_name(name)
                 .and_then(

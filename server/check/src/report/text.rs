@@ -20,6 +20,7 @@ impl Report {
                 let blank = if group.is_some() { "\n" } else { "" };
                 let heading =
                     model.map_or_else(|| "repository".to_owned(), |name| format!("model {name}"));
+                let heading = one_line(&heading);
                 push(&mut text, format_args!("{blank}{}\n", paint(BOLD, &heading)));
                 group = Some(model);
             }
@@ -27,7 +28,11 @@ impl Report {
             let kind = paint(colour(finding.severity), &kind);
             push(
                 &mut text,
-                format_args!("{}: {kind}: {}\n", place(finding), one_line(&finding.message)),
+                format_args!(
+                    "{}: {kind}: {}\n",
+                    one_line(&place(finding)),
+                    one_line(&finding.message)
+                ),
             );
         }
         let blank = if self.findings.is_empty() { "" } else { "\n" };

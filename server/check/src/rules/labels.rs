@@ -1,11 +1,12 @@
 //! Label files: there, and with a line for each class.
 
 use super::Context;
-use crate::{Rule, Severity, finding::Findings, view::ModelView};
-use std::{
-    fs,
-    path::{Component, Path},
+use crate::{
+    Rule, Severity,
+    finding::Findings,
+    view::{ModelView, read_text},
 };
+use std::path::{Component, Path};
 
 pub(super) const FILE: Rule = Rule {
     id: "label-file",
@@ -36,7 +37,7 @@ pub(super) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
         }
         let path = format!("output[{i}].label_filename");
         let file = view.directory.join(name);
-        let text = match fs::read_to_string(&file) {
+        let text = match read_text(&file) {
             Ok(text) => text,
             Err(error) => {
                 let message = format!(

@@ -20,57 +20,98 @@ const DANGLING: Rule = Rule {
     help: "The server cannot read the model's files and refuses it. Restore what the link leads to, or remove the link.",
 };
 
-pub(super) const RULES: [&Rule; 2] = [&LEADS_OUT, &DANGLING];
+const UNREADABLE: Rule = Rule {
+    id: "unreadable-tree",
+    severity: Severity::Error,
+    summary: "a model's directory goes too deep, or holds what is neither file nor directory",
+    help: "The server reads all files of a model to tell its changes, and refuses one whose directories go deeper than 32, as by a link that leads back up, or that holds a pipe, a socket or a device. Remove what is not the model's.",
+};
 
-/// Deeper directories are not searched.
-const MAX_DEPTH: usize = 16;
+pub(super) const RULES: [&Rule; 3] = [&LEADS_OUT, &DANGLING, &UNREADABLE];
 
-/// Looks at the links of every model, and at those that stand where a model should.
+/// Levels of directories that a model may have, as in the server.
+const MAX_DEPTH: usize = 32;
+
+/// Looks at all that the models are made of, links that lead to it included.
 pub(super) fn repository(found: &Found, options: &CheckOptions, findings: &mut Findings) {
     for root in &found.roots {
         for entry in &root.entries {
-            let Some(name) = entry.name.as_deref().filter(|name| !name.starts_with('.')) else {
+            // A link to a file is no model, nor is one to nothing.
+            let Some(name) =
+                entry.name.as_deref().filter(|name| !name.starts_with('.') && entry.path.is_dir())
+            else {
                 continue;
             };
-            let mut links = Vec::new();
-            gather(&entry.path, MAX_DEPTH, &mut links);
-            for link in links {
-                look(&link, &root.canonical, name, options, findings);
-            }
+            let mut walk = Walk { root: &root.canonical, model: name, options, findings };
+            walk.entry(&entry.path, 0);
         }
     }
 }
 
-fn look(link: &Path, root: &Path, model: &str, options: &CheckOptions, findings: &mut Findings) {
-    let target = fs::read_link(link).unwrap_or_default();
-    let target = target.display();
-    let place = link.to_owned().into();
-    match fs::canonicalize(link) {
-        Err(error) => {
-            let message = format!("the link leads to '{target}', which cannot be read: {error}");
-            findings.add(&DANGLING, Some(model), place, message);
+/// Over one model.
+struct Walk<'a> {
+    root: &'a Path,
+    model: &'a str,
+    options: &'a CheckOptions,
+    findings: &'a mut Findings,
+}
+
+impl Walk<'_> {
+    /// Looks at `path` and what is below it; false if that has no end.
+    fn entry(&mut self, path: &Path, depth: usize) -> bool {
+        let Ok(metadata) = fs::symlink_metadata(path) else { return true };
+        if metadata.is_symlink() && !self.link(path) {
+            return true;
         }
-        Ok(leads) if !options.external_links && !leads.starts_with(root) => {
+        let Ok(metadata) = fs::metadata(path) else { return true };
+        if metadata.is_file() {
+            return true;
+        }
+        if !metadata.is_dir() {
+            let message = "the server refuses the model for a pipe, a socket or a device in it";
+            self.add(&UNREADABLE, path, message.to_owned());
+            return true;
+        }
+        // What Python keeps beside its files is not the model's.
+        if depth > 0 && path.file_name().is_some_and(|name| name == "__pycache__") {
+            return true;
+        }
+        if depth > MAX_DEPTH {
             let message = format!(
-                "the link leads out of the repository, to '{target}': copy the file, mount its directory into the repository, or serve with --allow-external-links"
+                "the model's directories go deeper than {MAX_DEPTH}, which the server refuses: does a link in it lead back up?"
             );
-            findings.add(&LEADS_OUT, Some(model), place, message);
+            self.add(&UNREADABLE, path, message);
+            return false;
         }
-        Ok(_) => {}
-    }
-}
-
-/// The links at and below `path`; none is followed.
-fn gather(path: &Path, depth: usize, links: &mut Vec<PathBuf>) {
-    let Ok(metadata) = fs::symlink_metadata(path) else { return };
-    if metadata.is_symlink() {
-        links.push(path.to_owned());
-    } else if metadata.is_dir() && depth > 0 {
-        let mut entries: Vec<_> =
+        let mut entries: Vec<PathBuf> =
             fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         entries.sort();
-        for entry in entries {
-            gather(&entry, depth - 1, links);
+        entries.iter().all(|entry| self.entry(entry, depth + 1))
+    }
+
+    /// Whether the server follows this link.
+    fn link(&mut self, link: &Path) -> bool {
+        let target = fs::read_link(link).unwrap_or_default();
+        let target = target.display();
+        match fs::canonicalize(link) {
+            Err(error) => {
+                let message =
+                    format!("the link leads to '{target}', which cannot be read: {error}");
+                self.add(&DANGLING, link, message);
+                false
+            }
+            Ok(leads) if !self.options.external_links && !leads.starts_with(self.root) => {
+                let message = format!(
+                    "the link leads out of the repository, to '{target}': copy the file, mount its directory into the repository, or serve with --allow-external-links"
+                );
+                self.add(&LEADS_OUT, link, message);
+                false
+            }
+            Ok(_) => true,
         }
+    }
+
+    fn add(&mut self, rule: &'static Rule, path: &Path, message: String) {
+        self.findings.add(rule, Some(self.model), path.to_owned().into(), message);
     }
 }

@@ -4,7 +4,7 @@ use super::Context;
 use crate::{
     Rule, Severity,
     finding::Findings,
-    view::{Look, ModelView, outputs},
+    view::{Look, ModelView, outputs, parameter},
 };
 use hippocamp_types::DataType;
 
@@ -63,12 +63,16 @@ fn paired(context: &Context<'_>, view: &ModelView, findings: &mut Findings) {
             else {
                 continue;
             };
-            let is_vector = maker.completed.as_ref().is_some_and(|config| {
-                let mut outputs = outputs(config).into_iter();
-                outputs.any(|o| o.name == *output && o.datatype == Some(DataType::Fp32))
-            });
+            let (Some(maker), Some(taker)) =
+                (maker.meant(writer.model_version), taker.meant(step.model_version))
+            else {
+                continue;
+            };
+            let mut outputs = outputs(maker).into_iter();
+            let is_vector =
+                outputs.any(|o| o.name == *output && o.datatype == Some(DataType::Fp32));
             if let (Some(made), Some(taken)) =
-                (maker.parameter(PARAMETER), taker.parameter(PARAMETER))
+                (parameter(maker, PARAMETER), parameter(taker, PARAMETER))
                 && made != taken
                 && is_vector
             {

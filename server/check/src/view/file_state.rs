@@ -1,6 +1,10 @@
 //! What stands where a model's file should be.
 
-use std::{fs::File, io::Read as _, path::Path};
+use std::{
+    fs::{self, File},
+    io::{self, Read as _},
+    path::Path,
+};
 
 /// How much of a file tells what it is.
 const HEAD: u64 = 512;
@@ -18,6 +22,17 @@ pub(crate) enum FileState {
     Html,
     /// A file with something in it.
     File,
+}
+
+/// The text of a file.
+///
+/// # Errors
+/// If it cannot be read, or is no file: a pipe would wait for a writer.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
+    }
+    fs::read_to_string(path)
 }
 
 pub(crate) fn state_of(path: &Path) -> FileState {

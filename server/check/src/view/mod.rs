@@ -10,7 +10,7 @@ mod tensors;
 
 pub(crate) use complete::{Look, Version, complete, json_of, model_file};
 pub(crate) use engine::Engine;
-pub(crate) use file_state::{FileState, state_of};
+pub(crate) use file_state::{FileState, read_text, state_of};
 pub(crate) use parse::{config_path, parse};
 pub(crate) use scan::{Entry, Found, Model, Root, is_of_a_model, scan};
 pub(crate) use tensors::{Tensor, brackets, datatype, inputs, outputs};
@@ -121,10 +121,16 @@ impl ModelView {
         !self.steps().is_empty()
     }
 
+    /// The configuration as a step of an ensemble means it: that of its `model_version`, of the newest for
+    /// -1 or where the version is not there.
+    pub(crate) fn meant(&self, version: i64) -> Option<&proto::ModelConfig> {
+        let of_version = self.versions.iter().find(|one| i64::try_from(one.number) == Ok(version));
+        of_version.and_then(|one| one.completed.as_ref()).or(self.completed.as_ref())
+    }
+
     /// A parameter of the completed configuration.
     pub(crate) fn parameter(&self, key: &str) -> Option<&str> {
-        let parameters = &self.completed.as_ref()?.parameters;
-        parameters.get(key).map(|parameter| parameter.string_value.as_str())
+        parameter(self.completed.as_ref()?, key)
     }
 
     pub(crate) fn version_directory(&self, version: u64) -> PathBuf {
@@ -136,6 +142,11 @@ impl ModelView {
         self.parameter("made_by")
             .map_or_else(String::new, |made_by| format!(" (its files are made by: {made_by})"))
     }
+}
+
+/// A parameter of a configuration.
+pub(crate) fn parameter<'c>(config: &'c proto::ModelConfig, key: &str) -> Option<&'c str> {
+    config.parameters.get(key).map(|parameter| parameter.string_value.as_str())
 }
 
 /// Reads every model of `found`; looks into the files of those that are wanted and of their members.

@@ -5,7 +5,9 @@
 use super::sample::inside;
 use hippocamp_config::ModelConfig;
 use hippocamp_proto::inference::{self as proto, model_warmup::input::InputDataType};
-use hippocamp_types::{BytesElements, DataType, Error, InferResponse, Tensor};
+use hippocamp_types::{
+    BytesElements, DataType, Error, InferResponse, Tensor, quote_names_of_no_number,
+};
 use serde_json::Value;
 use std::{fs, io, path::Path};
 
@@ -70,9 +72,10 @@ impl Expected {
         }
         let text =
             fs::read_to_string(&path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        let json: Value = serde_json::from_str(&quoted(&text)).map_err(|error| {
-            wrong(format!("expected an answer of the inference protocol in JSON: {error}"))
-        })?;
+        let json: Value =
+            serde_json::from_str(&quote_names_of_no_number(&text)).map_err(|error| {
+                wrong(format!("expected an answer of the inference protocol in JSON: {error}"))
+            })?;
         if let Some(error) = json.get("error") {
             return Err(wrong(format!(
                 "it is an error answer, not outputs: {error}; record it again, with curl -f, which writes none"
@@ -230,43 +233,6 @@ fn fraction(value: f64) -> Value {
     } else {
         if value > 0.0 { "Infinity" } else { "-Infinity" }.into()
     }
-}
-
-/// The text with what is no number as strings: answers are written with `NaN`, `Infinity` and `-Infinity`,
-/// which JSON has not.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(['"', 'N', 'I', '-']) {
-        quoted.push_str(&rest[..at]);
-        rest = &rest[at..];
-        let mut names = ["NaN", "Infinity", "-Infinity"].into_iter();
-        let taken = if let Some(name) = names.find(|name| rest.starts_with(name)) {
-            quoted.extend(["\"", name, "\""]);
-            name.len()
-        } else {
-            let taken = if rest.starts_with('"') { length_of_string(rest) } else { 1 };
-            quoted.push_str(&rest[..taken]);
-            taken
-        };
-        rest = &rest[taken..];
-    }
-    quoted.push_str(rest);
-    quoted
-}
-
-/// Bytes of the JSON string that `text` begins with.
-fn length_of_string(text: &str) -> usize {
-    let mut escaped = false;
-    for (at, byte) in text.bytes().enumerate().skip(1) {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' => escaped = true,
-            b'"' => return at + 1,
-            _ => {}
-        }
-    }
-    text.len()
 }
 
 fn flatten(json: &Value, into: &mut Vec<Value>) {

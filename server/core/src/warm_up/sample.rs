@@ -174,7 +174,8 @@ fn from_file(
 pub(super) fn inside(directory: &Path, file: &str) -> Result<std::path::PathBuf, Error> {
     use std::path::Component;
     let mut parts = Path::new(file).components();
-    if file.is_empty() || !parts.all(|part| matches!(part, Component::Normal(_))) {
+    let below = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    if file.is_empty() || !parts.all(below) {
         return Err(Error::invalid(format!(
             "warmup file '{file}': expected a path inside the model's directory 'warmup'"
         )));

@@ -27,7 +27,7 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
             continue;
         };
         version(context, view, member, step, &path, findings);
-        if let Some(config) = &member.completed {
+        if let Some(config) = member.meant(step.model_version) {
             batches(view, ensemble, config, step, &path, findings);
             maps(view, config, step, i, findings);
         }

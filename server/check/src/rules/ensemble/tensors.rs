@@ -42,7 +42,8 @@ pub(super) fn check(
     for (i, step) in view.steps().iter().enumerate() {
         let member =
             context.member(view, &step.model_name).filter(|member| member.name != view.name);
-        let Some(config) = member.and_then(|member| member.completed.as_ref()) else { continue };
+        let config = member.and_then(|member| member.meant(step.model_version));
+        let Some(config) = config else { continue };
         let of_member = |tensor: Tensor, path: String| End {
             whose: format!("model '{}'", step.model_name),
             datatype: tensor.datatype,
