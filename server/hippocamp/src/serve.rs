@@ -140,6 +140,9 @@ async fn serve(settings: Settings, warnings: &[String]) -> anyhow::Result<()> {
         name = signalled() => {
             tracing::info!(signal = name, "shutting down while models are loading");
             systemd::tell(&[NotifyState::Stopping]);
+            if let Some(log) = access_log {
+                log.flush(LAST_LINES);
+            }
             return Ok(());
         }
     }

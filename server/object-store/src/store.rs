@@ -17,12 +17,13 @@ use crate::{
 };
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream::BoxStream};
-use hippocamp_types::{Error, ModelStore};
+use hippocamp_types::{Clock as _, Error, ModelStore, MonotonicClock, Timestamp};
 use std::{
     collections::{BTreeSet, HashMap, HashSet, VecDeque},
     fmt, fs,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 use tokio::{
     runtime::{self, Runtime},
@@ -39,9 +40,9 @@ const KEPT: usize = 8;
 /// How often a model is put together anew because another process made room meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// How often an object is told not to be what it should be before it is downloaded again: the next copy
-/// would be the same, unless the way here was at fault.
-const UNFIT_TOLD: u32 = 30;
+/// How long an object that is not what it should be is told as such before it is downloaded again: the
+/// next copy would be the same, unless the way here was at fault.
+const UNFIT_LIFETIME: Duration = Duration::from_secs(600);
 
 /// The content of an object, as it comes.
 pub(crate) type Pieces = BoxStream<'static, Result<Bytes, StoreError>>;
@@ -99,9 +100,9 @@ struct Seen {
     manifest: Option<Digest>,
     /// By model, the latest last.
     handed_out: HashMap<String, VecDeque<(Model, Directory)>>,
-    /// Objects whose content was not what the manifest says, with the digest that it has, and how often
-    /// more that is told before they are asked for again.
-    unfit: HashMap<String, (File, String, u32)>,
+    /// Objects whose content was not what the manifest says, with the digest that it has, and when they
+    /// came.
+    unfit: HashMap<String, (File, String, Timestamp)>,
 }
 
 /// Opens the store that `url` names; asks it nothing yet.
@@ -231,11 +232,10 @@ impl ObjectStore {
         if let Some(content) = self.cache.known(self.origin.url(), file) {
             return Ok(content);
         }
-        if let Some((same, got, left)) = self.seen().unfit.get_mut(&file.object)
+        if let Some((same, got, since)) = self.seen().unfit.get(&file.object)
             && same == file
-            && *left > 0
+            && MonotonicClock.now().since(*since) < UNFIT_LIFETIME
         {
-            *left -= 1;
             return Err(download::unfit(&self.origin, file, got.clone()));
         }
         let permit = self.downloads.acquire().await;
@@ -243,7 +243,7 @@ impl ObjectStore {
             download::download(&self.origin, &self.cache, file, self.retries, &self.counters).await;
         drop(permit);
         if let Err(StoreError::Content { got, .. }) = &content {
-            let told = (file.clone(), got.clone(), UNFIT_TOLD);
+            let told = (file.clone(), got.clone(), MonotonicClock.now());
             self.seen().unfit.insert(file.object.clone(), told);
         }
         content

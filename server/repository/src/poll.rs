@@ -135,7 +135,8 @@ impl Polled {
             look.rests.insert(name.clone(), rest);
         }
         let told = look.unreadable.iter();
-        self.unread.extend(told.map(|(name, error)| (name.clone(), (begun, error.clone()))));
+        let ended = now();
+        self.unread.extend(told.map(|(name, error)| (name.clone(), (ended, error.clone()))));
         self.unread.retain(|name, _| !look.rests.contains_key(name) && places.contains_key(name));
         look
     }

@@ -2,7 +2,7 @@
 
 use crate::{CheckOptions, Rule, Severity, finding::Findings, view::Found};
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -36,12 +36,17 @@ const MAX_DEPTH: usize = 32;
 pub(super) fn repository(found: &Found, options: &CheckOptions, findings: &mut Findings) {
     for root in &found.roots {
         for entry in &root.entries {
-            // A link to a file is no model, nor is one to nothing.
-            let Some(name) =
-                entry.name.as_deref().filter(|name| !name.starts_with('.') && entry.path.is_dir())
-            else {
+            let Some(name) = entry.name.as_deref().filter(|name| !name.starts_with('.')) else {
                 continue;
             };
+            // A link to a file is no model, nor is one to nothing.
+            let is_model = match fs::metadata(&entry.path) {
+                Ok(metadata) => metadata.is_dir(),
+                Err(error) => error.kind() != io::ErrorKind::NotFound,
+            };
+            if !is_model {
+                continue;
+            }
             let mut walk = Walk { root: &root.canonical, model: name, options, findings };
             walk.entry(&entry.path, 0);
         }

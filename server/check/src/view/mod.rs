@@ -121,11 +121,11 @@ impl ModelView {
         !self.steps().is_empty()
     }
 
-    /// The configuration as a step of an ensemble means it: that of its `model_version`, of the newest for
-    /// -1 or where the version is not there.
+    /// The configuration as a step of an ensemble means it: that of its `model_version`, if it can be
+    /// completed; of the newest for -1, or where the version is not there.
     pub(crate) fn meant(&self, version: i64) -> Option<&proto::ModelConfig> {
         let of_version = self.versions.iter().find(|one| i64::try_from(one.number) == Ok(version));
-        of_version.and_then(|one| one.completed.as_ref()).or(self.completed.as_ref())
+        of_version.map_or(self.completed.as_ref(), |one| one.completed.as_ref())
     }
 
     /// A parameter of the completed configuration.

@@ -41,7 +41,7 @@ impl Repository {
         moves: &Moves<'_>,
     ) -> BTreeMap<String, Error> {
         let before = self.published.load_full();
-        let serving = before
+        let serving: BTreeMap<String, u64> = before
             .models
             .iter()
             .filter(|(_, model)| !model.versions.is_empty())
@@ -97,20 +97,10 @@ impl Repository {
             // ... but the ensembles that waited for it then.
             let now = moves.unseen.map(|unseen| Now { next: &next, fails: &fails, unseen });
             let holds = now.as_ref().map(|now| wanted.holds.that_stand(now)).unwrap_or_default();
-            let held = self.hold_back(
-                &before,
-                &mut after,
-                wanted,
-                &next,
-                (&changed_not, &holds),
-                &mut failed,
-            );
+            self.hold_back(&before, &mut after, wanted, &next, (&changed_not, &holds), &mut failed);
             if let Some(now) = &now {
-                // An ensemble that was only to be loaded anew with its members waits for none.
-                let old = |name: &str| wanted.models.get(name).map(Desired::wanted);
-                let new = |name: &str| next.get(name).map(Desired::wanted);
-                let held = held.into_iter().filter(|(name, _)| old(name) != new(name));
-                wanted.holds.add(held, &changed_not, now);
+                let serves = |name: &str| serving.contains_key(name);
+                wanted.holds.add(moves.asked, serves, now);
             }
         }
         for (name, error) in &failed {
@@ -150,8 +140,7 @@ impl Repository {
         failed
     }
 
-    /// What cannot move together stays as it was. Returns what is held because a member of the same
-    /// ensemble did not come along, with the ensemble.
+    /// What cannot move together stays as it was.
     fn hold_back(
         &self,
         before: &ModelSnapshot,
@@ -160,7 +149,7 @@ impl Repository {
         next: &BTreeMap<String, Desired>,
         (changed_not, holds): (&BTreeSet<String>, &[Hold]),
         failed: &mut BTreeMap<String, Error>,
-    ) -> BTreeMap<String, String> {
+    ) {
         // Of what an ensemble is made now and of what it was: one that fails goes on as it was.
         let mut members: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (name, model) in next.iter().chain(wanted.models.iter()) {
@@ -169,12 +158,16 @@ impl Repository {
                 members.entry(name.clone()).or_default().extend(of);
             }
         }
+        let not_along = next.iter().filter_map(|(name, model)| {
+            let member = model.source.members().into_iter().find(|of| changed_not.contains(of))?;
+            Some((name.clone(), member))
+        });
+        let not_along = not_along.collect();
         let not: BTreeSet<String> = failed.keys().cloned().collect();
-        let mut held = BTreeMap::new();
-        for (name, because) in held_back(before, after, &members, &not, changed_not, holds) {
+        for (name, because) in held_back(before, after, &members, &not, not_along, holds) {
             after.models.insert(Arc::from(name.as_str()), before.models[name.as_str()].clone());
             let would = if next.contains_key(&name) { "load" } else { "go" };
-            let error = Error::invalid(match &because {
+            let error = Error::invalid(match because {
                 Because::Ensemble(ensemble) => format!(
                     "it would {would}, but ensemble '{ensemble}', which is made of it, would not: both stay as they were"
                 ),
@@ -183,12 +176,8 @@ impl Repository {
                 ),
             });
             self.states.failed(&name, None, error.message());
-            if let Because::Member { ensemble, .. } = because {
-                held.insert(name.clone(), ensemble);
-            }
             failed.insert(name, error);
         }
-        held
     }
 
     /// The one swap.

@@ -21,23 +21,29 @@ pub(super) enum Because {
     },
 }
 
-/// What the members of an ensemble that came to be changed together wait for: a model that was held, and
-/// one that did not come along. As long as nothing of the two changes, later looks at the files hold the
-/// ensemble as it is, and with it what comes to it meanwhile.
+/// What changed at once and belongs to one ensemble comes at once: each such model is held by each that
+/// did not load. As long as nothing of the two or of the ensemble changes, later looks at the files hold
+/// the ensemble as it is, and with it what comes to it meanwhile.
 #[derive(Debug, Default)]
-pub(super) struct Holds(BTreeMap<Hold, Files>);
+pub(super) struct Holds(BTreeMap<Hold, Wanted>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Hold {
-    pub(super) ensemble: String,
-    /// What loads, and stays as it was.
+    ensemble: String,
+    /// What stays as it was; may be the ensemble.
     held: String,
-    /// What does not.
-    pub(super) member: String,
+    /// What did not load.
+    member: String,
 }
 
-/// Of what the two of a [`Hold`] would be loaded from; `None` where they would go, or cannot be read.
-type Files = [Option<u64>; 2];
+/// What was wanted when a [`Hold`] was made.
+#[derive(Debug)]
+struct Wanted {
+    /// What the ensemble is made of.
+    members: Vec<String>,
+    /// The files of what is held, and of what did not load; those from before where they cannot be read.
+    files: [Option<u64>; 2],
+}
 
 /// How models stand in one look at the files.
 pub(super) struct Now<'a> {
@@ -45,7 +51,7 @@ pub(super) struct Now<'a> {
     pub(super) next: &'a BTreeMap<String, Desired>,
     /// What does not load, or cannot be read.
     pub(super) fails: &'a BTreeSet<String>,
-    /// What is being written, or cannot be had.
+    /// What is being written, is missing for a moment, or cannot be had.
     pub(super) unseen: &'a BTreeSet<String>,
 }
 
@@ -53,37 +59,49 @@ impl Now<'_> {
     fn files(&self, name: &str) -> Option<u64> {
         self.next.get(name).map(|model| model.source.fingerprint)
     }
+
+    fn members(&self, ensemble: &str) -> Option<Vec<String>> {
+        self.next.get(ensemble).map(|model| model.source.members())
+    }
 }
 
 impl Holds {
-    /// Forgets those whose ensemble is made of other models now, or where one of the two is wanted
+    /// Forgets those where the ensemble is made of other models now, or where one of the two is wanted
     /// otherwise than before or loads; returns the others.
     pub(super) fn that_stand(&mut self, now: &Now<'_>) -> Vec<Hold> {
-        self.0.retain(|Hold { ensemble, held, member }, [files, of]| {
-            let same = |name: &String, files: &Option<u64>| {
-                now.unseen.contains(name) || now.files(name) == *files
+        let (unseen, fails) = (now.unseen, now.fails);
+        self.0.retain(|Hold { ensemble, held, member }, wanted| {
+            let same = |name: &String, files: Option<u64>| {
+                unseen.contains(name) || now.files(name) == files
             };
-            now.next.get(ensemble).is_some_and(|model| model.source.members().contains(member))
-                && same(held, files)
-                && same(member, of)
-                && (now.unseen.contains(member) || now.fails.contains(member))
+            now.members(ensemble).is_some_and(|members| {
+                members == wanted.members || unseen.contains(ensemble) || fails.contains(ensemble)
+            }) && same(held, wanted.files[0])
+                && same(member, wanted.files[1])
+                && (unseen.contains(member) || fails.contains(member))
         });
         self.0.keys().cloned().collect()
     }
 
-    /// These models are held, each by an ensemble and all of `changed_not` that it is made of.
-    pub(super) fn add(
-        &mut self,
-        held: impl Iterator<Item = (String, String)>,
-        changed_not: &BTreeSet<String>,
-        now: &Now<'_>,
-    ) {
-        for (held, ensemble) in held {
-            let members = now.next.get(&ensemble).map(|model| model.source.members());
-            for member in members.into_iter().flatten().filter(|of| changed_not.contains(of)) {
-                let files = [now.files(&held), now.files(&member)];
-                let hold = Hold { ensemble: ensemble.clone(), held: held.clone(), member };
-                self.0.entry(hold).or_insert(files);
+    /// Of the models that have changed, those of an ensemble that serves are held by those of its members
+    /// that do not load.
+    pub(super) fn add(&mut self, changed: &[String], serves: impl Fn(&str) -> bool, now: &Now<'_>) {
+        for ensemble in now.next.keys().filter(|name| serves(name)) {
+            let members = now.members(ensemble).unwrap_or_default();
+            let along = members.iter().chain([ensemble]).filter(|name| changed.contains(name));
+            let along: BTreeSet<&String> = along.collect();
+            let fails = members.iter().filter(|of| along.contains(of) && now.fails.contains(*of));
+            for member in fails {
+                for held in along.iter().filter(|name| **name != member) {
+                    let hold = Hold {
+                        ensemble: ensemble.clone(),
+                        held: (*held).clone(),
+                        member: member.clone(),
+                    };
+                    let files = [now.files(held), now.files(member)];
+                    let wanted = || Wanted { members: members.clone(), files };
+                    self.0.entry(hold).or_insert_with(wanted);
+                }
             }
         }
     }
@@ -100,14 +118,14 @@ pub(super) fn differs(before: &ModelSnapshot, after: &ModelSnapshot, name: &str)
 }
 
 /// Of the models that were loaded into `after`, those that must stay as they were in `before`, with the
-/// reason. `members` names what a model is made of, `failed` those that did not load, `changed_not` those
-/// that were to come along and did not; `holds` stand from before.
+/// reason. `members` names what a model is made of or was, `failed` those that did not load, `not_along` the
+/// ensembles that are made of one which was to come along and did not; `holds` stand from before.
 pub(super) fn held_back(
     before: &ModelSnapshot,
     after: &ModelSnapshot,
     members: &BTreeMap<String, Vec<String>>,
     failed: &BTreeSet<String>,
-    changed_not: &BTreeSet<String>,
+    not_along: BTreeMap<String, String>,
     holds: &[Hold],
 ) -> BTreeMap<String, Because> {
     let served =
@@ -116,12 +134,12 @@ pub(super) fn held_back(
     let mut held: BTreeMap<String, Because> = BTreeMap::new();
     // Ensembles whose members stay: they failed themselves, or one of their members did.
     let mut stay: Vec<(String, Because)> = Vec::new();
-    for (ensemble, of) in members.iter().filter(|(name, _)| served(name)) {
-        if failed.contains(ensemble) {
-            stay.push((ensemble.clone(), Because::Ensemble(ensemble.clone())));
-        } else if let Some(member) = of.iter().find(|of| changed_not.contains(*of) && served(of)) {
-            let because = Because::Member { ensemble: ensemble.clone(), member: member.clone() };
-            stay.push((ensemble.clone(), because));
+    for ensemble in members.keys().filter(|name| served(name) && failed.contains(*name)) {
+        stay.push((ensemble.clone(), Because::Ensemble(ensemble.clone())));
+    }
+    for (ensemble, member) in not_along {
+        if served(&ensemble) && served(&member) && !failed.contains(&ensemble) {
+            stay.push((ensemble.clone(), Because::Member { ensemble, member }));
         }
     }
     for Hold { ensemble, member, .. } in holds.iter().filter(|hold| served(&hold.ensemble)) {

@@ -51,7 +51,8 @@ impl Repository {
         }
         let mut outcome =
             PollOutcome { restless: !look.restless.is_empty(), ..PollOutcome::default() };
-        for (name, error) in std::mem::take(&mut look.unreadable) {
+        let unreadable = std::mem::take(&mut look.unreadable);
+        for (name, error) in unreadable.clone() {
             let error = self.refuse(&name, error);
             outcome.failed.insert(name, error);
         }
@@ -137,10 +138,11 @@ impl Repository {
         }
         // What cannot be read does not come along, and holds what it was to come along with.
         let mut refused = polled.lately_unread(now(), settle * PATIENCE);
+        refused.extend(unreadable);
         let asked: Vec<String> = look.changed.into_iter().chain(refused.keys().cloned()).collect();
         refused.extend(outcome.failed.clone());
-        let unseen: BTreeSet<String> =
-            models.keys().filter(|name| !look.rests.contains_key(*name)).cloned().collect();
+        let unseen = models.keys().chain(&look.restless);
+        let unseen = unseen.filter(|name| !look.rests.contains_key(*name)).cloned().collect();
         let moves = Moves {
             asked: &asked,
             together: true,

@@ -67,10 +67,13 @@ fn look(view: &ModelView, file: &Path, findings: &mut Findings) {
         Ok(text) => text,
         Err(error) => return report(format!("the file cannot be read: {error}")),
     };
-    let value: Value = match serde_json::from_str(&quote_names_of_no_number(&text)) {
+    let quoted = quote_names_of_no_number(&text);
+    let value: Value = match serde_json::from_str(&quoted) {
         Ok(value) => value,
         Err(error) => {
-            let position = Some(Position { line: error.line(), column: error.column().max(1) });
+            // Quotes move what stands behind them.
+            let column = if quoted == text { error.column().max(1) } else { 1 };
+            let position = Some(Position { line: error.line(), column });
             let place = Place { file: file.to_owned(), position };
             let message = format!("this is no JSON: {error}");
             return findings.add(&EXPECTED, Some(&view.name), place, message);

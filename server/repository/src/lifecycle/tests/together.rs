@@ -113,6 +113,58 @@ fn it_stays_so_until_all_its_other_halves_are_mended() {
 }
 
 #[test]
+fn it_stays_so_though_its_other_half_is_missing_for_a_moment() {
+    let fixture = Fixture::of_two_that_wait();
+    let (here, away) = (fixture.root.path().join("m"), fixture.root.path().join(".away"));
+    fixture.write("o/2/model", "");
+    fixture.poll(10);
+    fs::rename(&here, &away).unwrap();
+    fixture.poll(12);
+    fs::rename(&away, &here).unwrap();
+    fixture.rests(14);
+    assert_eq!(fixture.pair(), lines([("e", 1), ("m", 1), ("n", 1)]));
+}
+
+#[test]
+fn one_that_belongs_to_two_ensembles_waits_for_both() {
+    let fixture = Fixture::of_two();
+    fixture.write("f/config.pbtxt", &ensemble_of("f", &["n", "p"]));
+    fixture.write("f/1/.keep", "");
+    fixture.rests(1);
+    fixture.write("m/2/broken", "");
+    fixture.write("p/2/broken", "");
+    fixture.write("n/2/model", "");
+    fixture.rests(10);
+    for (second, mended, version) in [(20, "p", 1), (30, "m", 2)] {
+        fixture.remove(&format!("{mended}/2/broken"));
+        fixture.rests(second);
+        assert!(
+            fixture.versions().contains(&("n".to_owned(), version)),
+            "{:?}",
+            fixture.versions()
+        );
+    }
+}
+
+#[test]
+fn what_leaves_the_ensemble_is_free() {
+    let fixture = Fixture::of_two_that_wait();
+    fixture.write("e/config.pbtxt", &ensemble_of("e", &["m"]));
+    fixture.rests(10);
+    assert_eq!(fixture.pair(), lines([("e", 1), ("m", 1), ("n", 2)]));
+}
+
+#[test]
+fn what_the_ensemble_is_no_longer_made_of_does_not_hold_it() {
+    let fixture = Fixture::of_two();
+    fixture.write("e/config.pbtxt", &ensemble_of("e", &["n", "p"]));
+    fixture.write("m/2/broken", "");
+    fixture.write("n/2/model", "");
+    assert_eq!(fixture.rests(1), ["m"]);
+    assert_eq!(fixture.pair(), lines([("e", 1), ("m", 1), ("n", 2)]));
+}
+
+#[test]
 fn what_waits_for_a_broken_member_holds_no_other_ensemble() {
     let fixture = Fixture::of_two_that_wait();
     fixture.write("f/config.pbtxt", &ensemble_of("f", &["m", "p"]));
