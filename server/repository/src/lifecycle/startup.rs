@@ -38,14 +38,88 @@ impl Repository {
 }
 
 /// Versions that were written to less than `age` ago, if there is an earlier one that was not.
-pub(crate) fn unfinished(place: &Place, age: Duration) -> BTreeSet<u64> {
-    let Ok(versions) = version_directories(&place.directory) else { return BTreeSet::new() };
-    if versions.len() < 2 {
-        return BTreeSet::new();
-    }
-    let young = |version: &u64| {
-        files::written_within(place, &place.directory.join(version.to_string()), age)
-    };
-    let (young, old): (BTreeSet<u64>, BTreeSet<u64>) = versions.into_iter().partition(young);
+fn unfinished(place: &Place, age: Duration) -> BTreeSet<u64> {
+    let Ages { young, old } = Ages::of(place, age);
     if old.is_empty() { BTreeSet::new() } else { young }
+}
+
+/// The versions of a model.
+#[derive(Debug, Default)]
+pub(super) struct Ages {
+    /// Those that may be written on.
+    young: BTreeSet<u64>,
+    old: BTreeSet<u64>,
+}
+
+impl Ages {
+    /// By whether they were written to less than `age` ago.
+    pub(super) fn of(place: &Place, age: Duration) -> Self {
+        let young = |version: &u64| {
+            files::written_within(place, &place.directory.join(version.to_string()), age)
+        };
+        let versions = version_directories(&place.directory).unwrap_or_default();
+        let (young, old) = versions.into_iter().partition(young);
+        Self { young, old }
+    }
+}
+
+/// The versions to leave for later, by model: those that may be written on, where there are others. Not of
+/// what belongs to a model that has no others: what is made for each other is there in young versions
+/// alone. `members` names what each ensemble is made of.
+pub(super) fn left_for_later(
+    ages: BTreeMap<String, Ages>,
+    members: &BTreeMap<String, Vec<String>>,
+) -> BTreeMap<String, BTreeSet<u64>> {
+    let has_no_other = |name: &String| {
+        ages.get(name).is_some_and(|ages| ages.old.is_empty() && !ages.young.is_empty())
+    };
+    let mut taken: BTreeSet<String> =
+        ages.keys().filter(|name| has_no_other(name)).cloned().collect();
+    loop {
+        let before = taken.len();
+        for (ensemble, of) in members {
+            let along = || of.iter().chain([ensemble]);
+            if along().any(|name| taken.contains(name)) {
+                taken.extend(along().cloned());
+            }
+        }
+        if taken.len() == before {
+            break;
+        }
+    }
+    let left =
+        ages.into_iter().filter(|(name, ages)| !ages.young.is_empty() && !taken.contains(name));
+    left.map(|(name, ages)| (name, ages.young)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_made_for_each_other_is_left_for_later_together() {
+        let ages = |models: &[(&str, &[u64], &[u64])]| {
+            let ages = models.iter().map(|(name, old, young)| {
+                let (old, young) = (old.iter().copied().collect(), young.iter().copied().collect());
+                ((*name).to_owned(), Ages { young, old })
+            });
+            ages.collect::<BTreeMap<_, _>>()
+        };
+        let members = |of: &[&str]| {
+            let of: Vec<String> = of.iter().map(|of| (*of).to_owned()).collect();
+            BTreeMap::from([("pair".to_owned(), of)])
+        };
+        let left = |encoder_old: &[u64], of: &[&str]| -> Vec<String> {
+            let ages = ages(&[
+                ("pair", &[1], &[]),
+                ("encoder", encoder_old, &[4, 5]),
+                ("index", &[3], &[4, 5]),
+                ("still", &[1, 2], &[]),
+            ]);
+            left_for_later(ages, &members(of)).into_keys().collect()
+        };
+        assert_eq!(left(&[3], &["encoder", "index"]), ["encoder", "index"]);
+        assert!(left(&[], &["encoder", "index"]).is_empty());
+        assert_eq!(left(&[], &["still", "index"]), ["index"]);
+    }
 }
