@@ -78,7 +78,7 @@ fn judge(found: &Found, models: &BTreeMap<String, ModelView>, options: &CheckOpt
     for view in models.values() {
         rules::model(&context, view, &mut findings);
     }
-    // A link to nothing has no view, and is no member.
+    // A link that leads nowhere has no view, and is no member.
     let wanted =
         |name: &str| options.models.is_empty() || models.values().any(|view| view.name == name);
     Report::new(models.len(), findings, wanted)

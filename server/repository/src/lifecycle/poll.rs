@@ -1,10 +1,7 @@
 //! The way of a poll: what has changed and come to rest is loaded, what is gone is unloaded, and an
 //! ensemble and its members move together or not at all.
 
-use super::{
-    Desired, Moves, Repository, WantedModels,
-    startup::{Ages, REST, left_for_later},
-};
+use super::{Desired, Moves, Repository, WantedModels, startup::leave_for_later};
 use crate::{
     RepositoryError,
     files::{Stats, stats, total},
@@ -81,7 +78,6 @@ impl Repository {
             next.remove(name);
             self.states.forget(name);
         }
-        let mut ages = BTreeMap::new();
         // What failed before is tried again whenever anything has changed: it may have waited for that.
         for (name, rest) in &look.rests {
             let mut source = match self.read(&models, &models[name]) {
@@ -126,20 +122,13 @@ impl Repository {
                 }
                 continue;
             }
-            if look.first {
-                ages.insert(name.clone(), Ages::of(&source.place, REST));
-            }
             next.insert(name.clone(), Desired { source, explicit: true });
         }
-        let members = next.iter().map(|(name, model)| (name.clone(), model.source.members()));
-        for (name, young) in left_for_later(ages, &members.collect()) {
-            tracing::info!(model = %name, versions = ?young, "being written; earlier versions serve until they are whole");
-            let source = &mut next.get_mut(&name).expect("it was found above").source;
-            let whole = source.versions.iter().copied().filter(|version| !young.contains(version));
-            let whole = whole.collect();
-            source.set_versions(whole);
-            polled.again(&name);
-            outcome.restless = true;
+        if look.first {
+            for name in leave_for_later(&mut next) {
+                polled.again(&name);
+                outcome.restless = true;
+            }
         }
         // What cannot be read does not come along, and holds what it was to come along with.
         let mut refused = polled.lately_unread(now(), settle * PATIENCE);

@@ -1,6 +1,6 @@
 //! What is still being written when the server starts.
 
-use super::Repository;
+use super::{Desired, Repository};
 use crate::{
     files,
     root::{Found, Place},
@@ -13,7 +13,7 @@ use std::{
 };
 
 /// Files that were written less than this ago may be written on.
-pub(crate) const REST: Duration = Duration::from_secs(2);
+const REST: Duration = Duration::from_secs(2);
 
 /// A start waits no longer for files to come to rest.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ impl Repository {
         let mut waited = Duration::ZERO;
         for (name, found) in models.iter().filter(|(name, _)| names.contains(*name)) {
             let Some(place) = found.in_directory() else { continue };
-            while waited < LONGEST && !unfinished(&place, REST).is_empty() {
+            while waited < LONGEST && !unfinished(&place).is_empty() {
                 if waited.is_zero() {
                     tracing::info!(model = %name, "a version is being written; waiting until it is whole");
                 }
@@ -37,36 +37,60 @@ impl Repository {
     }
 }
 
-/// Versions that were written to less than `age` ago, if there is an earlier one that was not.
-fn unfinished(place: &Place, age: Duration) -> BTreeSet<u64> {
-    let Ages { young, old } = Ages::of(place, age);
+/// Versions that may be written on, if there is an earlier one that is whole.
+fn unfinished(place: &Place) -> BTreeSet<u64> {
+    let versions = version_directories(&place.directory).unwrap_or_default();
+    if versions.len() < 2 {
+        return BTreeSet::new();
+    }
+    let Ages { young, old } = Ages::of(place, &versions);
     if old.is_empty() { BTreeSet::new() } else { young }
 }
 
 /// The versions of a model.
 #[derive(Debug, Default)]
-pub(super) struct Ages {
-    /// Those that may be written on.
+struct Ages {
+    /// Those that were written to less than [`REST`] ago, and may be written on.
     young: BTreeSet<u64>,
     old: BTreeSet<u64>,
 }
 
 impl Ages {
-    /// By whether they were written to less than `age` ago.
-    pub(super) fn of(place: &Place, age: Duration) -> Self {
+    fn of(place: &Place, versions: &[u64]) -> Self {
         let young = |version: &u64| {
-            files::written_within(place, &place.directory.join(version.to_string()), age)
+            files::written_within(place, &place.directory.join(version.to_string()), REST)
         };
-        let versions = version_directories(&place.directory).unwrap_or_default();
-        let (young, old) = versions.into_iter().partition(young);
+        let (young, old) = versions.iter().partition(|version| young(version));
         Self { young, old }
     }
+}
+
+/// At a start, takes the versions that may be written on from what is wanted, where there are others;
+/// returns the models.
+pub(super) fn leave_for_later(next: &mut BTreeMap<String, Desired>) -> Vec<String> {
+    // Most have one version, and their files need not be looked at.
+    if next.values().all(|model| model.source.versions.len() < 2) {
+        return Vec::new();
+    }
+    let ages = next.iter().map(|(name, Desired { source, .. })| {
+        (name.clone(), Ages::of(&source.place, &source.versions))
+    });
+    let members = next.iter().map(|(name, model)| (name.clone(), model.source.members()));
+    let left = left_for_later(ages.collect(), &members.collect());
+    for (name, young) in &left {
+        tracing::info!(model = %name, versions = ?young, "being written; earlier versions serve until they are whole");
+        let source = &mut next.get_mut(name).expect("it is one of them").source;
+        let whole = source.versions.iter().copied().filter(|version| !young.contains(version));
+        let whole = whole.collect();
+        source.set_versions(whole);
+    }
+    left.into_keys().collect()
 }
 
 /// The versions to leave for later, by model: those that may be written on, where there are others. Not of
 /// what belongs to a model that has no others: what is made for each other is there in young versions
 /// alone. `members` names what each ensemble is made of.
-pub(super) fn left_for_later(
+fn left_for_later(
     ages: BTreeMap<String, Ages>,
     members: &BTreeMap<String, Vec<String>>,
 ) -> BTreeMap<String, BTreeSet<u64>> {

@@ -15,12 +15,12 @@ pub(crate) fn check(context: &Context<'_>, view: &ModelView, findings: &mut Find
     let valid = |view: &ModelView, version| ModelConfig::new(view.meant(version)?.clone()).ok();
     let Some(ensemble) = valid(view, NEWEST) else { return };
     // A member that is wrong itself, or whose tensors its backend has yet to tell, settles nothing.
-    let members = view.steps().iter().map(|step| {
+    let mut members = view.steps().iter().map(|step| {
         let member = context.member(view, &step.model_name);
         member.and_then(|member| valid(member, step.model_version))
     });
     let known = |member: &ModelConfig| !member.inputs.is_empty() && !member.outputs.is_empty();
-    if !members.into_iter().all(|member| member.as_ref().is_some_and(known)) {
+    if !members.all(|member| member.as_ref().is_some_and(known)) {
         return;
     }
     let find = |name: &str, version: Option<u64>| {

@@ -31,8 +31,7 @@ fn what_served_before_serves_again_though_its_files_are_gone() {
     assert!(nothing.message().contains("no earlier generation of model 'n' is kept"), "{nothing}");
 
     fixture.replace("n/1/model", "two");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     assert_eq!(fixture.says("n"), "two");
     assert_eq!(fixture.roll_back("n"), ["n"]);
     assert_eq!(fixture.says("n"), "one");
@@ -40,13 +39,11 @@ fn what_served_before_serves_again_though_its_files_are_gone() {
 
     // The files it went back from are not loaded again, whatever else changes ...
     fixture.write("m/2/model", "");
-    fixture.poll(4);
-    fixture.poll(6);
+    fixture.rests(4);
     assert_eq!(fixture.says("n"), "one");
     // ... until they change.
     fixture.replace("n/1/model", "three");
-    fixture.poll(7);
-    fixture.poll(9);
+    fixture.rests(7);
     assert_eq!(fixture.says("n"), "three");
     assert_eq!(fixture.roll_back("n"), ["n"]);
     assert_eq!(fixture.says("n"), "one");
@@ -57,8 +54,7 @@ fn what_was_written_in_place_is_not_gone_back_to() {
     let fixture = Fixture::new();
     fixture.poll(0);
     fixture.write("n/1/model", "written over");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     let error = fixture.repository.roll_back("n").unwrap_err();
     assert!(error.message().contains("'1/model' was written in place"), "{error}");
     assert_eq!(fixture.says("n"), "written over");
@@ -70,8 +66,7 @@ fn what_was_only_touched_is_gone_back_to() {
     fixture.write("n/1/model", "one");
     fixture.poll(0);
     fixture.write("n/2/model", "two");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     for touched in ["n/1/model", "n/config.pbtxt"] {
         let file =
             fs::File::options().append(true).open(fixture.root.path().join(touched)).unwrap();
@@ -88,8 +83,7 @@ fn what_was_gone_back_from_is_no_fault_once_it_is_mended() {
     let fixture = Fixture::new();
     fixture.poll(0);
     fixture.write("n/2/model", "two");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     fixture.roll_back("n");
     let gone_back = fixture.index();
     assert!(
@@ -101,15 +95,13 @@ fn what_was_gone_back_from_is_no_fault_once_it_is_mended() {
     let config = model("n", "");
     for (broken, mended) in [("n/config.pbtxt", Some(&config)), ("n/2/broken", None)] {
         fixture.replace(broken, "no such thing");
-        fixture.poll(10);
-        fixture.poll(12);
+        fixture.rests(10);
         assert_ne!(fixture.index(), gone_back, "{broken} is told");
         match mended {
             Some(text) => fixture.replace(broken, text),
             None => fixture.remove(broken),
         }
-        fixture.poll(13);
-        fixture.poll(15);
+        fixture.rests(13);
         assert_eq!(fixture.index(), gone_back);
         assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
     }
@@ -120,23 +112,19 @@ fn what_was_gone_back_from_does_not_step_in_for_what_is_broken() {
     let fixture = Fixture::new();
     fixture.poll(0);
     fixture.write("n/2/model", "two");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     fixture.roll_back("n");
     let one = lines([("e", 1), ("m", 1), ("n", 1)]);
     fixture.write("n/3/broken", "");
-    fixture.poll(4);
-    fixture.poll(6);
+    fixture.rests(4);
     assert_eq!(fixture.versions(), one);
     // Nor where it had stepped in before it was gone back from.
     fixture.write("n/2/model", "another two");
-    fixture.poll(10);
-    fixture.poll(12);
+    fixture.rests(10);
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 2)]));
     fixture.roll_back("n");
     fixture.write("m/1/model", "something else");
-    fixture.poll(20);
-    fixture.poll(22);
+    fixture.rests(20);
     assert_eq!(fixture.versions(), one);
 }
 
@@ -146,13 +134,11 @@ fn what_was_gone_back_from_twice_stays_out_twice() {
     fixture.poll(0);
     for (version, second) in [(2, 1), (3, 10)] {
         fixture.write(&format!("n/{version}/model"), &version.to_string());
-        fixture.poll(second);
-        fixture.poll(second + 2);
+        fixture.rests(second);
         fixture.roll_back("n");
     }
     fixture.write("n/4/broken", "");
-    fixture.poll(20);
-    fixture.poll(22);
+    fixture.rests(20);
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 1), ("n", 1)]));
 }
 
@@ -164,8 +150,7 @@ fn versions_that_serve_again_are_not_those_gone_back_from() {
     fixture.write("n/2/model", "two");
     fixture.poll(0);
     fixture.write("n/3/model", "three");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     fixture.roll_back("n");
     let of_n = || -> Vec<u64> {
         fixture.versions().into_iter().filter(|(name, _)| name == "n").map(|(_, v)| v).collect()
@@ -173,8 +158,7 @@ fn versions_that_serve_again_are_not_those_gone_back_from() {
     assert_eq!(of_n(), [1, 2]);
     fixture.write("n/4/model", "four");
     fixture.write("n/5/broken", "");
-    fixture.poll(10);
-    fixture.poll(12);
+    fixture.rests(10);
     assert_eq!(of_n(), [2, 4]);
 }
 
@@ -185,8 +169,7 @@ fn what_was_written_over_is_not_gone_back_to_twice() {
     fixture.poll(0);
     for (version, second) in [(2, 1), (3, 10)] {
         fixture.write(&format!("n/{version}/model"), "next");
-        fixture.poll(second);
-        fixture.poll(second + 2);
+        fixture.rests(second);
         if version == 2 {
             fixture.roll_back("n");
         }
@@ -203,8 +186,7 @@ fn what_moved_together_goes_back_together() {
     fixture.poll(0);
     fixture.write("m/2/model", "two");
     fixture.write("n/2/model", "of no ensemble");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     assert_eq!(fixture.versions(), lines([("e", 1), ("m", 2), ("n", 2)]));
     fixture.loads();
     assert_eq!(fixture.roll_back("e"), ["e", "m"]);

@@ -11,6 +11,12 @@ impl Fixture {
         self.look(second).failed.into_keys().collect()
     }
 
+    /// What was written comes to rest; models that fail.
+    pub(super) fn rests(&self, second: u64) -> Vec<String> {
+        self.poll(second);
+        self.poll(second + 2)
+    }
+
     fn look(&self, second: u64) -> PollOutcome {
         let now = move || Timestamp::from_nanos(second * 1_000_000_000);
         self.repository.poll(&now, SETTLE).unwrap()
@@ -72,8 +78,7 @@ fn what_comes_and_goes_is_loaded_and_unloaded() {
     assert!(!fixture.serves("n"));
     fixture.write("n/1/model", "");
     fixture.write("n/config.pbtxt", &model("n", ""));
-    fixture.poll(24);
-    fixture.poll(26);
+    fixture.rests(24);
     assert!(fixture.serves("n"));
 }
 
@@ -152,8 +157,7 @@ fn what_fails_leaves_what_serves_and_says_why() {
 
     fixture.remove("n");
     fs::write(fixture.root.path().join("n"), "a file where a directory was").unwrap();
-    fixture.poll(30);
-    fixture.poll(32);
+    fixture.rests(30);
     assert!(!fixture.serves("n"));
 }
 
@@ -163,8 +167,7 @@ fn what_python_writes_beside_its_files_is_no_change() {
     fixture.poll(0);
     fixture.loads();
     fixture.write("n/1/__pycache__/model.cpython-311.pyc", "compiled");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     assert!(fixture.loads().is_empty());
     assert!(!fixture.look(5).restless);
 }
@@ -174,12 +177,10 @@ fn what_never_served_and_is_gone_leaves_the_server_ready() {
     let fixture = Fixture::new();
     fixture.poll(0);
     fixture.write("x/config.pbtxt", "nonsense: 1");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     assert!(!fixture.repository.all_ready());
     fixture.remove("x");
-    fixture.poll(10);
-    fixture.poll(12);
+    fixture.rests(10);
     assert!(fixture.repository.all_ready());
 
     let explicit = Fixture::new();
@@ -294,7 +295,6 @@ fn nothing_is_loaded_once_everything_was_unloaded() {
     fixture.poll(0);
     fixture.repository.unload_all();
     fixture.write("n/2/model", "late");
-    fixture.poll(1);
-    fixture.poll(3);
+    fixture.rests(1);
     assert!(!fixture.serves("n"));
 }

@@ -52,12 +52,6 @@ impl Fixture {
         versions
     }
 
-    /// What was written comes to rest; models that fail.
-    fn rests(&self, second: u64) -> Vec<String> {
-        self.poll(second);
-        self.poll(second + 2)
-    }
-
     /// `o` changes, and everything that failed is tried again.
     fn something_else_changes(&self, second: u64) {
         self.write(&format!("o/{second}/model"), "");
